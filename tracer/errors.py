@@ -1,0 +1,50 @@
+"""
+The errors that are expected, one family, divided by whose fault they are.
+
+Every error says in one line what is wrong and, in its hint, what to do about it. Exit codes do
+not belong here: `cli` alone maps an error to one. Raised everywhere, caught in `cli`.
+"""
+
+from __future__ import annotations
+
+from tracer.text import printable
+
+_LINE_LIMIT = 2000
+
+
+class SeccompTraceError(Exception):
+    """Anything that is expected to go wrong; `str()` of it is one harmless line."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        whole = f"{self.message}; {self.hint}" if self.hint else self.message
+        return printable(whole, _LINE_LIMIT)
+
+
+class HostError(SeccompTraceError):
+    """This host cannot do it: privilege, kernel, BTF, bcc or an engine is missing."""
+
+
+class InputError(SeccompTraceError):
+    """What we were given is wrong: a document, or the value of an argument."""
+
+
+class OutputError(SeccompTraceError):
+    """Where we were asked to write cannot, or must not, be written."""
+
+
+class CommandError(SeccompTraceError):
+    """
+    The command to record could not be started.
+
+    `status` is what a shell would end with: 126 if it was found but cannot be executed, 127 if it
+    was not found.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, status: int) -> None:
+        super().__init__(message, hint)
+        self.status = status

@@ -1,0 +1,136 @@
+"""
+Joining records of one identity, so that order, grouping and repetition make no difference.
+
+Every field has a join that is associative, commutative and idempotent. Where two records of one
+identity disagree, which only happens when one of them was written before its run was over or by
+another version, the join chooses without regard to which came first: the earlier start, the later
+end, the known over the unknown, the larger of two texts. Fields of newer versions join by their
+shape: objects per key, arrays as sets, all else the larger.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
+
+from tracer.document import canonical
+from tracer.recording.records import Executable, Extra, Observation, Reason, Run
+
+Record = TypeVar("Record")
+Key = TypeVar("Key", bound=Union[str, Tuple[str, str], Tuple[str, str, int]])
+Ordered = TypeVar("Ordered", int, str, bool, Tuple[str, ...])
+
+
+def normal_executables(executables: Iterable[Executable]) -> Tuple[Executable, ...]:
+    """Return the executables sorted, those of one path joined."""
+    return _normal(executables, lambda one: one.path, _join_executables)
+
+
+def normal_observations(observations: Iterable[Observation]) -> Tuple[Observation, ...]:
+    """Return the observations sorted, those of one identity joined."""
+    return _normal(observations, lambda one: one.key, _join_observations)
+
+
+def _normal(
+    records: Iterable[Record],
+    key: Callable[[Record], Key],
+    join: Callable[[Record, Record], Record],
+) -> Tuple[Record, ...]:
+    joined: Dict[Key, Record] = {}
+    for record in records:
+        here = key(record)
+        joined[here] = join(joined[here], record) if here in joined else record
+    return tuple(joined[here] for here in sorted(joined))
+
+
+def _join_executables(a: Executable, b: Executable) -> Executable:
+    return replace(a, runs=a.runs | b.runs, extra=join_extras(a.extra, b.extra))
+
+
+def _join_observations(a: Observation, b: Observation) -> Observation:
+    return replace(
+        a,
+        name=_known(a.name, b.name),
+        first=min(a.first, b.first),
+        runs=a.runs | b.runs,
+        extra=join_extras(a.extra, b.extra),
+    )
+
+
+def join_runs(a: Run, b: Run) -> Run:
+    return Run(
+        id=a.id,
+        engine=max(a.engine, b.engine),
+        container_id=max(a.container_id, b.container_id),
+        container_name=max(a.container_name, b.container_name),
+        image=max(a.image, b.image),
+        command=max(a.command, b.command),
+        runtime=max(a.runtime, b.runtime),
+        runtime_version=max(a.runtime_version, b.runtime_version),
+        kernel=max(a.kernel, b.kernel),
+        architecture=max(a.architecture, b.architecture),
+        no_new_privileges=_known(a.no_new_privileges, b.no_new_privileges),
+        filter=min(a.filter, b.filter),
+        started=_known(a.started, b.started, min),
+        ended=_known(a.ended, b.ended),
+        integrity=_join_reasons(a.integrity, b.integrity),
+        notes=a.notes if a.notes == b.notes else tuple(sorted({*a.notes, *b.notes})),
+        extra=join_extras(a.extra, b.extra),
+    )
+
+
+def _join_reasons(a: Tuple[Reason, ...], b: Tuple[Reason, ...]) -> Tuple[Reason, ...]:
+    return a if a == b else _normal(a + b, lambda one: (one.code, one.text), _join_reason)
+
+
+def _join_reason(a: Reason, b: Reason) -> Reason:
+    return replace(a, count=max(a.count, b.count), extra=join_extras(a.extra, b.extra))
+
+
+def _known(
+    a: Optional[Ordered],
+    b: Optional[Ordered],
+    choose: Callable[[Ordered, Ordered], Ordered] = max,
+) -> Optional[Ordered]:
+    if a is None or b is None:
+        return b if a is None else a
+    return choose(a, b)
+
+
+def join_extras(a: Extra, b: Extra) -> Extra:
+    if a == b or not b:
+        return a
+    joined = dict(a)
+    for name, text in b:
+        joined[name] = _join_texts(joined[name], text) if name in joined else text
+    return tuple(sorted(joined.items()))
+
+
+def _join_texts(a: str, b: str) -> str:
+    return a if a == b else canonical(_join_values(json.loads(a), json.loads(b)))
+
+
+# An object outranks an array and an array all else, so that any two values have one join.
+def _join_values(a: object, b: object) -> object:
+    if isinstance(a, dict) and isinstance(b, dict):
+        return _join_objects(a, b)
+    if isinstance(a, list) and isinstance(b, list):
+        return _join_arrays(a, b)
+    return max(a, b, key=lambda value: (_rank(value), canonical(value)))
+
+
+def _join_objects(a: Mapping[str, object], b: Mapping[str, object]) -> Dict[str, object]:
+    shared = {key: _join_values(a[key], b[key]) for key in a if key in b}
+    return {**a, **b, **shared}
+
+
+def _join_arrays(a: List[object], b: List[object]) -> List[object]:
+    if canonical(a) == canonical(b):
+        return a
+    by_text = {canonical(value): value for value in a + b}
+    return [by_text[text] for text in sorted(by_text)]
+
+
+def _rank(value: object) -> int:
+    return 2 if isinstance(value, dict) else 1 if isinstance(value, list) else 0

@@ -1,0 +1,121 @@
+"""
+The records of a recording. All are frozen, hashable and compare by value.
+
+Only data belongs here. How two records of one identity become one is `joining`'s, the recording
+that holds them all is `model`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Dict, FrozenSet, Mapping, Optional, Tuple
+
+from tracer.document import canonical
+
+# Who made a call that belongs to no executable of the container: the runtime, inside the window
+# but before its final execve; or a process whose executable could not be read.
+RUNTIME = "(runtime)"
+UNKNOWN = "(unknown)"
+
+# Fields that a newer version wrote: (name, canonical JSON text) pairs, sorted by name.
+Extra = Tuple[Tuple[str, str], ...]
+
+
+def extra_of(values: Mapping[str, object]) -> Extra:
+    """Return plain JSON values in the form that records keep them in."""
+    return tuple(sorted((name, canonical(value)) for name, value in values.items()))
+
+
+def values_of(extra: Extra) -> Dict[str, object]:
+    """Return the plain JSON values that `extra_of` was given."""
+    return {name: json.loads(text) for name, text in extra}
+
+
+@dataclass(frozen=True, order=True)
+class Sighting:
+    """
+    When something was seen, and in whom: nanoseconds since the Unix epoch, the thread as its
+    container numbers it, and its comm. Ordered, so that the first of several is one and the same.
+    """
+
+    time: int
+    thread: int
+    comm: str
+    extra: Extra = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """
+    An executable made a call, in these runs.
+
+    `executable` is a path as the container sees it, or RUNTIME, or UNKNOWN. `number` is the
+    kernel's (bit 30 set for x32); `name` is None if nobody can name it. Later fields of the same
+    shape (argument values, outcomes, capability checks) survive in `extra`.
+    """
+
+    executable: str
+    architecture: str
+    number: int
+    name: Optional[str]
+    first: Sighting
+    runs: FrozenSet[str]
+    extra: Extra = ()
+
+    @property
+    def key(self) -> Tuple[str, str, int]:
+        """What makes two observations the same one."""
+        return (self.executable, self.architecture, self.number)
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A program, as the container sees its path, and the runs in which it was executed."""
+
+    path: str
+    runs: FrozenSet[str]
+    extra: Extra = ()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """
+    Why a recording may lack something: a word for programs, a sentence for people, how often.
+    """
+
+    code: str
+    text: str
+    count: int
+    extra: Extra = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    One container, or command, recorded once. Times are nanoseconds since the Unix epoch.
+
+    `architecture` is the host's, by libseccomp's token. `filter` is whose seccomp filter made the
+    window exact: the engine's, our marker, or "none". `no_new_privileges` is None if unknown.
+    """
+
+    id: str
+    engine: str = ""
+    container_id: str = ""
+    container_name: str = ""
+    image: str = ""
+    command: Tuple[str, ...] = ()
+    runtime: str = ""
+    runtime_version: str = ""
+    kernel: str = ""
+    architecture: str = ""
+    no_new_privileges: Optional[bool] = None
+    filter: str = "none"
+    started: Optional[int] = None
+    ended: Optional[int] = None
+    integrity: Tuple[Reason, ...] = ()
+    notes: Tuple[str, ...] = ()
+    extra: Extra = ()
+
+
+FILTERS = ("engine", "marker", "none")
