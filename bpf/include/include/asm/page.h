@@ -1,0 +1,1 @@
+/* Included by bcc's preamble; nothing of it is used here. */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The running kernel's structures, as far as the recorder reads them.
+ *
+ * Every offset is a -D that tracer/kernel/layout.py takes from the running kernel's BTF. A pointer
+ * that the verifier knows (an argument of a BTF tracepoint, the current task) is read directly,
+ * which costs next to nothing; anything reached from there is read with a helper.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#define DIRECT(type, object, offset) (*(type const *)((const char *)(object) + (offset)))
+
+static __always_inline void *peek(const void *object, int offset)
+{
+	void *value = NULL;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (const char *)object + offset);
+	return value;
+}
+
+static __always_inline u32 peek_word(const void *object, int offset)
+{
+	u32 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (const char *)object + offset);
+	return value;
+}
+
+/* How many seccomp filters a task has: struct seccomp, include/linux/seccomp_types.h, since 5.9. */
+static __always_inline u32 filter_count(const void *task)
+{
+	return DIRECT(u32, task, TASK_FILTER_COUNT);
+}
+
+/* PFA_NO_NEW_PRIVS is bit 0 of atomic_flags: include/linux/sched.h. */
+static __always_inline u8 no_new_privs(const void *task)
+{
+	return DIRECT(u64, task, TASK_ATOMIC_FLAGS) & 1;
+}
+
+/*
+ * Whether the call that a task is making came in through the 32-bit entry.
+ * x86: TS_COMPAT of thread_info.status, arch/x86/include/asm/thread_info.h.
+ * arm64: TIF_32BIT of thread_info.flags, arch/arm64/include/asm/thread_info.h.
+ */
+static __always_inline bool is_compat(const void *task)
+{
+#if defined(RECORDER_X86_64)
+	return DIRECT(u32, task, TASK_STATUS) & 2;
+#elif defined(RECORDER_AARCH64)
+	return DIRECT(u64, task, TASK_THREAD_FLAGS) >> 22 & 1;
+#else
+#error "no system call layout for this architecture"
+#endif
+}
+
+#if defined(RECORDER_X86_64)
+#define NATIVE 0xc000003e	/* AUDIT_ARCH_X86_64 */
+#define COMPAT 0x40000003	/* AUDIT_ARCH_I386 */
+#define NR_WRITE 1
+#define NR_SENDTO 44
+#elif defined(RECORDER_AARCH64)
+#define NATIVE 0xc00000b7	/* AUDIT_ARCH_AARCH64 */
+#define COMPAT 0x40000028	/* AUDIT_ARCH_ARM */
+#define NR_WRITE 64
+#define NR_SENDTO 206
+#endif
+
+/* The second argument of the call that pt_regs holds. */
+static __always_inline const void *second_argument(const void *registers)
+{
+	return (const void *)DIRECT(u64, registers, REGISTERS_SECOND);
+}
+
+static __always_inline u32 process_of(const void *task)
+{
+	return DIRECT(u32, task, TASK_TGID);
+}
+
+static __always_inline u32 thread_of(const void *task)
+{
+	return DIRECT(u32, task, TASK_PID);
+}
+
+/* How many PID namespaces lie above the task's own: 0 on the host. */
+static __always_inline u32 level_of(const void *task)
+{
+	return DIRECT(u32, DIRECT(void *, task, TASK_THREAD_PID), PID_LEVEL);
+}
+
+/* The entry of struct pid for one level: what number the task has there, and in which namespace. */
+static __always_inline const void *at_level(const void *task, u32 level)
+{
+	return (const char *)DIRECT(void *, task, TASK_THREAD_PID) + PID_NUMBERS +
+	       level * UPID_SIZE;
+}
+
+static __always_inline u32 number_at(const void *task, u32 level)
+{
+	return peek_word(at_level(task, level), UPID_NR);
+}
+
+/* The inode number of a PID namespace, as in /proc/PID/ns/pid. */
+static __always_inline u32 namespace_at(const void *task, u32 level)
+{
+	return peek_word(peek(at_level(task, level), UPID_NS), PID_NAMESPACE_INUM);
+}
+
+static __always_inline const void *cgroups_of(const void *task)
+{
+	return DIRECT(void *, task, TASK_CGROUPS);
+}
+
+static __always_inline const void *cgroup2_of(const void *task)
+{
+	return peek(cgroups_of(task), CSS_SET_DEFAULT);
+}
+
+static __always_inline const void *cgroup_name(const void *cgroup)
+{
+	return peek(peek(cgroup, CGROUP_NODE), NODE_NAME);
+}
+
+static __always_inline const void *parent_cgroup(const void *cgroup)
+{
+	const void *parent = peek(cgroup, CGROUP_PARENT);
+
+	return parent ? peek(parent, STATE_CGROUP) : NULL;
+}
+
+/* Where a walk up a path stands. */
+struct place {
+	const void *dentry;
+	const void *mount;	/* struct vfsmount */
+};
+
+static __always_inline struct place place_at(const void *path)
+{
+	struct place place = {peek(path, PATH_DENTRY), peek(path, PATH_MOUNT)};
+
+	return place;
+}
+
+static __always_inline struct place root_of(const void *task)
+{
+	return place_at((const char *)DIRECT(void *, task, TASK_FS) + FS_ROOT);
+}
+
+static __always_inline struct place executable_of(const void *bprm)
+{
+	return place_at((const char *)DIRECT(void *, bprm, BPRM_FILE) + FILE_PATH);
+}
+
+/* From the root of a mount to the place that it is mounted on; false at the outermost one. */
+static __always_inline bool leave_mount(struct place *place)
+{
+	const char *mount = (const char *)place->mount - MOUNT_VFSMOUNT;
+	const char *parent = peek(mount, MOUNT_PARENT);
+
+	if (parent == mount)
+		return false;
+	place->dentry = peek(mount, MOUNT_POINT);
+	place->mount = parent + MOUNT_VFSMOUNT;
+	return true;
+}
+
+#endif

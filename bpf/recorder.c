@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The kernel side of seccomp-trace: which system calls the tasks of a scope make inside the window.
+ *
+ * Scope. A task belongs to a recording by inheritance from its parent; by its PID namespace, which
+ * begins a recording when its first task is born; by its cgroup, if the name of that is a
+ * container's id; and a command's tree by the one task that user space marks. A container's
+ * recording wins over the command's in whose tree it begins.
+ *
+ * Window. A container's call counts once the task has more seccomp filters than its lineage had
+ * when it entered the scope: then the container's own filter is asked about it. Where there is no
+ * filter, from the first successful execve. Descendants inherit it.
+ *
+ * Truth is in the maps, never in a stream. What could not be kept is counted where it was lost.
+ *
+ * Written in bcc's dialect, compiled by bcc, loaded by tracer/kernel/program.py as BTF raw
+ * tracepoints: their arguments may be read directly and may own task storage. bcc rewrites only
+ * this file, so whatever dereferences a kernel pointer is in kernel.h.
+ *
+ * The caller defines MAX_RECORDINGS, MAX_OBSERVATIONS and MAX_EXECUTABLES, and for one recording
+ * MAX_OBSERVATIONS_EACH and MAX_EXECUTABLES_EACH: past them it goes on with nameless executables,
+ * so that one container cannot take all the room there is.
+ */
+#include "recorder.h"
+#include "kernel.h"
+
+#define MAX_STRAYS 4096
+#define MAX_LAUNCHES 1024
+#define MAX_REQUESTS 1024
+#define MAX_LEVELS 8
+#define MAX_COMPONENTS 48
+#define MAX_CGROUP_DEPTH 4
+#define CGROUP_NAME_SIZE 128
+
+#define EEXIST 17
+
+/* Every copy of a loop's body would take stack of its own, and BPF has no vectors. */
+#define PLAIN_LOOP _Pragma("clang loop unroll(disable) vectorize(disable)")
+
+struct container_key {
+	char id[CONTAINER_ID_SIZE];
+};
+
+struct cgroup_name {
+	char text[CGROUP_NAME_SIZE];
+	struct container_key key;
+};
+
+BPF_TASK_STORAGE(threads, struct thread);
+BPF_HASH(strays, u32, struct verdict, MAX_STRAYS);
+BPF_HASH(recordings, u64, struct recording, MAX_RECORDINGS);
+BPF_HASH(observations, struct observation_key, struct observation, MAX_OBSERVATIONS);
+BPF_HASH(executables, struct executable_key, struct executable, MAX_EXECUTABLES);
+BPF_HASH(namespaces, u32, u64, MAX_RECORDINGS);
+BPF_HASH(containers, struct container_key, u64, MAX_RECORDINGS);
+BPF_HASH(launches, u64, struct launch, MAX_LAUNCHES);
+BPF_TABLE("lru_hash", struct request, u64, requests, MAX_REQUESTS);
+BPF_ARRAY(state, struct state, 1);
+
+/* Room for what is too large for the stack. */
+BPF_PERCPU_ARRAY(blank_recording, struct recording, 1);
+BPF_PERCPU_ARRAY(blank_executable, struct executable, 1);
+BPF_PERCPU_ARRAY(blank_launch, struct launch, 1);
+BPF_PERCPU_ARRAY(blank_request, struct request, 1);
+BPF_PERCPU_ARRAY(blank_name, struct cgroup_name, 1);
+
+/* ---- Recordings begin, tasks join and leave ---- */
+
+static __always_inline void forget_calls(struct thread *self)
+{
+	__builtin_memset(self->seen, 0, sizeof(self->seen));
+}
+
+/* The task now counts for another recording, whose window is not yet open for it. */
+static __always_inline void join(struct verdict *self, u64 recording, const void *task)
+{
+	if (self->command)
+		self->outer = self->open ? self->recording : 0;
+	self->recording = recording;
+	self->command = 0;
+	self->open = 0;
+	self->base = filter_count(task);
+}
+
+/* A new recording, with this task as its first. The task is left as it was if there is no room. */
+static __always_inline void begin(struct verdict *self, const void *task, u32 kind)
+{
+	u32 zero = 0;
+	u64 id = bpf_ktime_get_ns();
+	struct recording *blank = blank_recording.lookup(&zero);
+	struct state *counters = state.lookup(&zero);
+
+	if (!blank || !counters)
+		return;
+	__builtin_memset(blank, 0, sizeof(*blank));
+	blank->outer = self->command ? self->recording : 0;
+	blank->launcher = self->launcher;
+	blank->born = bpf_ktime_get_boot_ns();
+	blank->kind = kind;
+	blank->first_process = process_of(task);
+	bpf_get_current_comm(blank->maker, sizeof(blank->maker));
+
+	if (recordings.insert(&id, blank)) {
+		id += 1 + bpf_get_smp_processor_id();	/* another CPU, in the same nanosecond */
+		if (recordings.insert(&id, blank)) {
+			__sync_fetch_and_add(&counters->recordings_lost, 1);
+			return;
+		}
+	}
+	join(self, id, task);
+}
+
+/* A task of level 1 or more: the recording of the nearest PID namespace that has one, or 0. */
+static __always_inline u64 recording_of_namespaces(const void *task, u32 level)
+{
+	PLAIN_LOOP
+	for (u32 up = 0; up < MAX_LEVELS && up < level; up++) {
+		u32 namespace = namespace_at(task, level - up);
+		u64 *found = namespaces.lookup(&namespace);
+
+		if (found)
+			return *found;
+	}
+	return 0;
+}
+
+static __always_inline bool is_hexadecimal(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/*
+ * The container id that a cgroup's name ends with: ID, docker-ID.scope, libpod-ID.scope,
+ * crio-ID.scope, cri-containerd-ID.scope. A monitor's cgroup (libpod-conmon-ID.scope) and a pod's
+ * (libpod_pod_ID) are no container's.
+ */
+static __always_inline bool id_of_name(const void *cgroup, struct cgroup_name *name)
+{
+	bool other = false;
+	int length, start;
+
+	length = bpf_probe_read_kernel_str(name->text, sizeof(name->text), cgroup_name(cgroup)) - 1;
+	if (length > 6 && name->text[(length - 1) & 127] == 'e' &&
+	    name->text[(length - 6) & 127] == '.')
+		length -= 6;	/* .scope */
+	start = length - CONTAINER_ID_SIZE;
+	if (start < 0)
+		return false;
+	PLAIN_LOOP
+	for (int at = 0; at < CONTAINER_ID_SIZE; at++) {
+		name->key.id[at] = name->text[(start + at) & 127];
+		other |= !is_hexadecimal(name->key.id[at]);
+	}
+	if (start >= 5 && name->text[(start - 5) & 127] == 'n' && name->text[(start - 2) & 127] == 'n')
+		return false;	/* conmon- */
+	if (start >= 4 && name->text[(start - 4) & 127] == 'p' && name->text[(start - 1) & 127] == '_')
+		return false;	/* pod_ */
+	return !other;
+}
+
+static __always_inline struct container_key *id_of_cgroup(const void *cgroup)
+{
+	u32 zero = 0;
+	struct cgroup_name *name = blank_name.lookup(&zero);
+
+	PLAIN_LOOP
+	for (int up = 0; up < MAX_CGROUP_DEPTH && cgroup && name; up++) {
+		if (id_of_name(cgroup, name))
+			return &name->key;
+		cgroup = parent_cgroup(cgroup);
+	}
+	return NULL;
+}
+
+/* What the recording's head says of its container and its namespace, as far as it is news. */
+static __always_inline void describe(struct verdict *self, const void *task,
+				     struct container_key *key, u32 newborn)
+{
+	u32 zero = 0;
+	struct recording *head = recordings.lookup(&self->recording);
+	struct state *counters = state.lookup(&zero);
+
+	if (!head || !counters)
+		return;
+	if (key && !head->container[0]) {
+		__builtin_memcpy(head->container, key->id, sizeof(head->container));
+		containers.update(key, &self->recording);
+	}
+	if (!newborn)
+		return;
+	if (!head->namespace) {
+		head->namespace = newborn;
+		head->first_process = process_of(task);
+	}
+	if (namespaces.update(&newborn, &self->recording))
+		__sync_fetch_and_add(&counters->namespaces_lost, 1);
+}
+
+/* Whether a container's recording has been named after another container already. */
+static __always_inline bool is_taken(u64 recording)
+{
+	struct recording *head = recordings.lookup(&recording);
+
+	return head && head->container[0];
+}
+
+/*
+ * A task that is not inside a container's window may enter a scope: by its cgroup, whose name is
+ * decisive where there is one, or by its PID namespace. The first task of a namespace (number 1)
+ * begins a recording, unless its cgroup has done so already.
+ */
+static __always_inline void enter(struct verdict *self, const void *task, const void *cgroup,
+				  u32 level)
+{
+	struct container_key *key = cgroup ? id_of_cgroup(cgroup) : NULL;
+	u64 *known = key ? containers.lookup(key) : NULL;
+	u32 newborn = level && number_at(task, level) == 1 ? namespace_at(task, level) : 0;
+	bool contained = self->recording && !self->command;
+	u64 found = 0;
+
+	if (known)
+		found = *known;
+	else if (level && !newborn && !contained && !key)
+		found = recording_of_namespaces(task, level);
+	if (found && found != self->recording)
+		join(self, found, task);
+	else if (!found && contained && key && is_taken(self->recording))
+		begin(self, task, CGROUP);
+	else if (!found && !contained && (key || newborn))
+		begin(self, task, key ? CGROUP : NAMESPACE);
+	if (self->recording && !self->command && (key || newborn))
+		describe(self, task, key, newborn);
+}
+
+static __always_inline void count_task(u64 id, s64 change)
+{
+	struct recording *head = recordings.lookup(&id);
+
+	if (!head)
+		return;
+	__sync_fetch_and_add(&head->alive, change);
+	if (change < 0)
+		head->last_exit = bpf_ktime_get_boot_ns();
+}
+
+/* A task whose storage the kernel refused waits in a map, by its number, until it asks again. */
+static __always_inline void stray(const void *task, struct verdict *verdict)
+{
+	u32 zero = 0, number = thread_of(task);
+	struct recording *head = recordings.lookup(&verdict->recording);
+	struct state *counters = state.lookup(&zero);
+
+	if (!head || !counters)
+		return;
+	__sync_fetch_and_add(&head->strays, 1);
+	if (strays.update(&number, verdict))
+		__sync_fetch_and_add(&head->lost_tasks, 1);
+	__sync_fetch_and_add(&counters->strays, 1);
+}
+
+static __always_inline struct thread *remember(void *task, struct verdict *verdict)
+{
+	struct thread *kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (kept)
+		kept->verdict = *verdict;
+	else
+		stray(task, verdict);
+	count_task(verdict->recording, 1);
+	return kept;
+}
+
+int on_fork(u64 *ctx)
+{
+	void *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	struct thread *own = threads.task_storage_get(parent, 0, 0), *kept;
+	struct verdict next = {};
+	u32 level = level_of(child);
+	bool moved;
+
+	if (own)
+		next = own->verdict;
+	moved = cgroups_of(child) != cgroups_of(parent);
+	if ((level || moved) && !(next.recording && next.open && !next.command))
+		enter(&next, child, moved ? cgroup2_of(child) : NULL, level);
+	if (!next.recording)
+		return 0;
+	kept = remember(child, &next);
+	if (kept && own && own->verdict.recording == next.recording)
+		__builtin_memcpy(kept->seen, own->seen, sizeof(kept->seen));
+	return 0;
+}
+
+int on_cgroup_attach(u64 *ctx)
+{
+	const void *cgroup = (const void *)ctx[0];
+	void *task = (void *)ctx[2];
+	struct thread *own = threads.task_storage_get(task, 0, 0);
+	struct verdict next = {};
+	u64 before;
+
+	if (own)
+		next = own->verdict;
+	before = next.recording;
+	if (before && !next.command && next.open)
+		return 0;
+	enter(&next, task, cgroup, 0);
+	if (next.recording == before)
+		return 0;
+	if (before)
+		count_task(before, -1);
+	own = remember(task, &next);
+	if (own)
+		forget_calls(own);
+	return 0;
+}
+
+int on_exit(u64 *ctx)
+{
+	void *task = (void *)ctx[0];
+	struct thread *self = threads.task_storage_get(task, 0, 0);
+	u32 zero = 0, number = thread_of(task);
+	struct state *counters = state.lookup(&zero);
+	struct verdict *verdict = self ? &self->verdict : NULL;
+
+	if (!verdict && counters && counters->strays)
+		verdict = strays.lookup(&number);
+	if (!verdict || !verdict->recording)
+		return 0;
+	count_task(verdict->recording, -1);
+	if (counters && counters->strays)
+		strays.delete(&number);
+	return 0;
+}
+
+/* ---- Executables ---- */
+
+/* FNV-1a's prime, over the hashes of the components that the kernel has already computed. */
+static __always_inline u64 mixed(u64 hash, u64 component)
+{
+	return (hash ^ component) * 0x100000001b3ULL;
+}
+
+/*
+ * The path of a program as its root directory shows it: the names from the file up to the task's
+ * root, through mounts. What has no place there (a memfd) gives its own name alone.
+ */
+static __always_inline u64 read_path(struct executable *into, const void *task, const void *bprm)
+{
+	struct place root = root_of(task), place = executable_of(bprm);
+	u64 hash = 0xcbf29ce484222325ULL;
+
+	into->length = 0;
+	into->cut = 1;
+	PLAIN_LOOP
+	for (int depth = 0; depth < MAX_COMPONENTS; depth++) {
+		const void *parent = peek(place.dentry, DENTRY_PARENT);
+		u32 length = into->length;
+		int size;
+
+		if (place.dentry == root.dentry && place.mount == root.mount) {
+			into->cut = 0;
+			break;
+		}
+		if (place.dentry == peek(place.mount, VFSMOUNT_ROOT)) {
+			if (leave_mount(&place))
+				continue;
+			into->cut = 0;
+			break;
+		}
+		if (length > PATH_SIZE - COMPONENT_SIZE)
+			break;
+		size = bpf_probe_read_kernel_str(&into->components[length], COMPONENT_SIZE,
+						 peek(place.dentry, DENTRY_NAME));
+		if (size <= 0)
+			break;
+		into->length = length + size;
+		hash = mixed(hash, (u64)peek(place.dentry, DENTRY_HASH));
+		if (parent == place.dentry) {
+			into->cut = 0;
+			break;
+		}
+		place.dentry = parent;
+	}
+	return hash < 2 ? 2 : hash;
+}
+
+/* Note a program's path for a recording; the id that its observations carry. */
+static __always_inline u64 note_executable(u64 recording, const void *task, const void *bprm)
+{
+	u32 zero = 0;
+	struct executable *path = blank_executable.lookup(&zero);
+	struct recording *head = recordings.lookup(&recording);
+	struct executable_key key = {.recording = recording};
+
+	if (!path || !head)
+		return EXECUTABLE_UNKNOWN;
+	key.executable = read_path(path, task, bprm);
+	path->first = bpf_ktime_get_boot_ns();
+	if (executables.lookup(&key))
+		return key.executable;
+	if (head->executables >= MAX_EXECUTABLES_EACH || executables.insert(&key, path)) {
+		__sync_fetch_and_add(&head->unnamed, 1);
+		return EXECUTABLE_UNKNOWN;
+	}
+	__sync_fetch_and_add(&head->executables, 1);
+	return key.executable;
+}
+
+/* Keep the command line of a container monitor: what it starts is named there. */
+static __always_inline void note_launch(struct verdict *self, const void *task)
+{
+	u32 zero = 0;
+	u64 id = bpf_ktime_get_ns();
+	struct launch *launch = blank_launch.lookup(&zero);
+	char comm[COMM_SIZE];
+	const void *arguments;
+
+	bpf_get_current_comm(comm, sizeof(comm));
+	if (!launch || comm[0] != 'c' || comm[1] != 'o' || comm[2] != 'n' || comm[3] != 'm' ||
+	    comm[4] != 'o' || comm[5] != 'n' || comm[6])
+		return;
+	launch->length = 0;
+	arguments = peek(DIRECT(void *, task, TASK_MM), MM_ARGUMENTS);
+	launch->process = process_of(task);
+	if (!bpf_probe_read_user(launch->arguments, sizeof(launch->arguments), arguments))
+		launch->length = sizeof(launch->arguments);
+	launches.update(&id, launch);
+	self->launcher = id;
+}
+
+/* ---- The window ---- */
+
+static __always_inline bool opened_by_filter(struct thread *self, const void *task)
+{
+	struct recording *head;
+
+	if (filter_count(task) <= self->verdict.base)
+		return false;
+	self->verdict.open = 1;
+	self->verdict.executable = EXECUTABLE_RUNTIME;
+	forget_calls(self);
+	head = recordings.lookup(&self->verdict.recording);
+	if (head)
+		head->filtered = 1;
+	return true;
+}
+
+/* A runtime that executes itself anew (runc: /proc/self/exe, a sealed copy) is no container yet. */
+static __always_inline bool is_own_image(const void *bprm)
+{
+	char name[11] = {};
+
+	bpf_probe_read_kernel_str(name, sizeof(name), peek(bprm, BPRM_FILENAME));
+	return name[0] == '/' && name[1] == 'p' && name[2] == 'r' && name[3] == 'o' &&
+	       name[6] == 's' && name[7] == 'e' && name[8] == 'l' && name[9] == 'f';
+}
+
+/* Without a filter the first successful execve opens the window, unless others have a filter. */
+static __always_inline void open_by_execve(struct verdict *self, const void *bprm)
+{
+	struct recording *head = recordings.lookup(&self->recording);
+
+	if (!head || (!self->command && is_own_image(bprm)))
+		return;
+	if (head->filtered) {
+		head->outsider = 1;
+		return;
+	}
+	head->unfiltered = 1;
+	self->open = 1;
+}
+
+/* The recording that a task's calls count for now; 0: none. */
+static __always_inline u64 target(const struct verdict *self)
+{
+	return self->open ? self->recording : self->outer;
+}
+
+int on_exec(u64 *ctx)
+{
+	void *task = (void *)ctx[0], *bprm = (void *)ctx[2];
+	struct thread *self = threads.task_storage_get(task, 0, 0);
+	struct recording *head;
+	u64 recording;
+
+	if (!self || !self->verdict.recording)
+		return 0;
+	if (self->verdict.command)
+		note_launch(&self->verdict, task);
+	if (!self->verdict.open && !opened_by_filter(self, task))
+		open_by_execve(&self->verdict, bprm);
+	recording = target(&self->verdict);
+	if (!recording)
+		return 0;
+	forget_calls(self);
+	self->verdict.executable = note_executable(recording, task, bprm);
+	head = recordings.lookup(&recording);
+	if (head && no_new_privs(task))
+		head->no_new_privs = 1;
+	return 0;
+}
+
+/* ---- System calls ---- */
+
+static __always_inline bool report(struct thread *self, const void *task, u32 architecture,
+				   u32 number)
+{
+	struct observation_key key = {
+		.recording = target(&self->verdict),
+		.executable = self->verdict.executable,
+		.architecture = architecture,
+		.number = number,
+	};
+	struct recording *head = recordings.lookup(&key.recording);
+	struct observation seen = {.first = bpf_ktime_get_boot_ns()};
+	int error;
+
+	if (!head)
+		return false;
+	if (head->observations >= MAX_OBSERVATIONS_EACH)
+		key.executable = EXECUTABLE_UNKNOWN;
+	seen.thread = number_at(task, level_of(task));
+	bpf_get_current_comm(seen.comm, sizeof(seen.comm));
+	error = observations.insert(&key, &seen);
+	if (error == -EEXIST)
+		return true;
+	if (error) {
+		__sync_fetch_and_add(&head->lost, 1);
+		return false;
+	}
+	__sync_fetch_and_add(&head->observations, 1);
+	head->newest = seen.first;
+	head->newest_architecture = architecture;
+	head->newest_number = number;
+	return true;
+}
+
+/* A task in a recorded PID namespace that nobody saw being born: say that it was missed. */
+static __always_inline void miss(const void *task, u32 level)
+{
+	u64 id = recording_of_namespaces(task, level);
+	struct recording *head = id ? recordings.lookup(&id) : NULL;
+
+	if (head)
+		__sync_fetch_and_add(&head->lost_tasks, 1);
+}
+
+/*
+ * The storage of a thread that has none yet. It waits among the strays; or it was there before the
+ * recorder, which on the host itself is not even noted. NULL: not ours.
+ */
+static __always_inline struct thread *newcomer(void *task)
+{
+	u32 zero = 0, number = thread_of(task), level = level_of(task);
+	struct state *counters = state.lookup(&zero);
+	struct verdict *waiting = NULL;
+	struct thread *kept;
+
+	if (counters && counters->strays)
+		waiting = strays.lookup(&number);
+	if (!waiting && !level)
+		return NULL;
+	kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!waiting || !kept) {
+		miss(task, level);
+		return kept;
+	}
+	kept->verdict = *waiting;
+	strays.delete(&number);
+	return kept;
+}
+
+/*
+ * A command's task loaded a filter: a container with neither PID namespace nor cgroup of its own,
+ * or a program that confines itself. User space can tell them apart.
+ */
+static __always_inline void split_off(struct thread *self, const void *task)
+{
+	struct verdict next = self->verdict;
+	u64 before = next.recording;
+	u32 base = next.base;
+
+	begin(&next, task, FILTER);
+	if (next.recording == before)
+		return;
+	next.base = base;
+	self->verdict = next;
+	count_task(before, -1);
+	count_task(next.recording, 1);
+}
+
+/* A command's task asks an engine's socket for a container: what it writes names it. */
+static __always_inline void note_request(u64 recording, const void *registers)
+{
+	u32 zero = 0;
+	u64 now = bpf_ktime_get_boot_ns();
+	struct request *request = blank_request.lookup(&zero);
+
+	if (!request)
+		return;
+	__builtin_memset(request, 0, sizeof(*request));
+	bpf_probe_read_user(request->text, sizeof(request->text), second_argument(registers));
+	if (request->text[0] != 'P' || request->text[1] != 'O' || request->text[5] != '/')
+		return;
+	request->recording = recording;
+	requests.update(request, &now);
+}
+
+static __always_inline void watch_command(struct thread *self, void *task, const void *registers,
+					  u32 number)
+{
+	if (self->verdict.open && filter_count(task) > self->verdict.base)
+		split_off(self, task);
+	else if (number == NR_WRITE || number == NR_SENDTO)
+		note_request(self->verdict.recording, registers);
+}
+
+int on_sys_enter(u64 *ctx)
+{
+	void *task = (void *)bpf_get_current_task_btf();
+	struct thread *self = threads.task_storage_get(task, 0, 0);
+	u32 number = (u32)ctx[1];
+	u64 *seen, bit = 1ULL << (number & 63);
+	bool compat;
+
+	if (!self)
+		self = newcomer(task);
+	if (!self || !self->verdict.recording)
+		return 0;
+	compat = is_compat(task);
+	if (self->verdict.command && !compat)
+		watch_command(self, task, (const void *)ctx[0], number);
+	if (!self->verdict.open && !opened_by_filter(self, task) && !self->verdict.outer)
+		return 0;
+	if (number >= 512) {
+		report(self, task, compat ? COMPAT : NATIVE, number);
+		return 0;
+	}
+	seen = &self->seen[compat ? 1 : 0][number >> 6 & 7];
+	if (*seen & bit)
+		return 0;
+	if (report(self, task, compat ? COMPAT : NATIVE, number))
+		*seen |= bit;
+	return 0;
+}

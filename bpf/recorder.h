@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The records that the kernel side and user space share.
+ *
+ * tracer/kernel/wire.py mirrors this file and nothing else does; a test compares sizes and offsets.
+ * Structures and constants only: bcc rewrites no header, so nothing here may touch a map.
+ */
+#ifndef RECORDER_H
+#define RECORDER_H
+
+#define COMM_SIZE 16
+#define CONTAINER_ID_SIZE 64
+#define PATH_SIZE 512
+#define COMPONENT_SIZE 256
+#define ARGUMENTS_SIZE 1024
+#define REQUEST_SIZE 192
+
+/* struct recording.kind: what made it begin. */
+#define COMMAND 1	/* user space named its first task: a command's process tree */
+#define NAMESPACE 2	/* a PID namespace was born */
+#define CGROUP 3	/* a task entered the cgroup of a container */
+#define FILTER 4	/* a task of a command's tree loaded a seccomp filter */
+
+/* Executables that are no path; every other id is a hash of one. */
+#define EXECUTABLE_UNKNOWN 0
+#define EXECUTABLE_RUNTIME 1	/* inside the window, before the first execve there */
+
+/* One recording: a container, or a command's process tree. Key: its id, a time of CLOCK_MONOTONIC. */
+struct recording {
+	__u64 outer;		/* the command's recording in whose tree it began; 0: none */
+	__u64 launcher;		/* key in launches: the conmon that started it; 0: none known */
+	__u64 born;		/* ns, CLOCK_BOOTTIME, as every time here */
+	__u64 last_exit;	/* when a task of it last ended */
+	__u64 newest;		/* when a call was last seen for the first time */
+	__s64 alive;		/* tasks now in its scope */
+	__u64 observations;
+	__u64 executables;
+	__u64 lost;		/* observations that no map had room for */
+	__u64 unnamed;		/* executables that no map had room for */
+	__u64 strays;		/* tasks whose storage could not be allocated when they were born */
+	__u64 lost_tasks;	/* tasks that could not be followed at all */
+	__u32 kind;
+	__u8 filtered;		/* a window opened because a filter was loaded */
+	__u8 unfiltered;	/* a window opened at an execve, without a filter */
+	__u8 no_new_privs;	/* set in a task whose window was open, at its execve */
+	__u8 outsider;		/* a program was executed in a filtered scope without its filter */
+	__u32 newest_architecture;
+	__u32 newest_number;
+	__u32 namespace;	/* inode number of its PID namespace; 0: it has none of its own */
+	__u32 first_process;	/* the first task, as the host numbers it */
+	char maker[COMM_SIZE];	/* comm of the task that made it begin */
+	char container[CONTAINER_ID_SIZE];	/* 64 hexadecimal digits from its cgroup, or zeros */
+};
+
+struct observation_key {
+	__u64 recording;
+	__u64 executable;
+	__u32 architecture;	/* AUDIT_ARCH_*, include/uapi/linux/audit.h */
+	__u32 number;		/* as the task gave it, bit 30 (x32) included */
+};
+
+struct observation {
+	__u64 first;
+	__u32 thread;		/* as its innermost PID namespace numbers it */
+	__u32 reserved;
+	char comm[COMM_SIZE];
+};
+
+struct executable_key {
+	__u64 recording;
+	__u64 executable;
+};
+
+/* A path as the task's root directory shows it: components, innermost first, each ended by \0. */
+struct executable {
+	__u64 first;
+	__u32 length;		/* bytes of components */
+	__u32 cut;		/* 1: outer components did not fit */
+	char components[PATH_SIZE];
+};
+
+/* The command line of a conmon: it names the container's id, name and runtime. */
+struct launch {
+	__u32 length;
+	__u32 process;
+	char arguments[ARGUMENTS_SIZE];
+};
+
+/* The beginning of an HTTP request that a task of a command's tree wrote. */
+struct request {
+	__u64 recording;
+	char text[REQUEST_SIZE];
+};
+
+/* What a task counts for. */
+struct verdict {
+	__u64 recording;	/* 0: not ours */
+	__u64 outer;		/* what its calls count for until the window opens; 0: nothing */
+	__u64 executable;
+	__u64 launcher;
+	__u32 base;		/* seccomp.filter_count when its lineage entered the scope */
+	__u8 open;		/* the window is open */
+	__u8 command;		/* the recording is a command's tree, not a container's */
+	__u8 reserved[2];
+};
+
+/* A thread's task-local storage. */
+struct thread {
+	struct verdict verdict;
+	__u64 seen[2][8];	/* native and 32-bit calls already reported for this executable */
+};
+
+/* Kernel-wide counters and switches, one element. */
+struct state {
+	__u64 strays;		/* tasks waiting in the strays map, ever */
+	__u64 recordings_lost;	/* recordings that could not begin: the map was full */
+	__u64 namespaces_lost;
+};
+
+#endif

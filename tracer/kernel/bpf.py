@@ -1,0 +1,204 @@
+"""
+The few bpf(2) commands that we need: load, attach, ask, and read or write a map.
+
+What belongs here: the system call and its argument layouts (include/uapi/linux/bpf.h). What does
+not: what the maps hold (`wire`), and compiling (`program`). Every descriptor returned is the
+caller's to close; the kernel marks all of them close-on-exec.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from typing import Iterator, NamedTuple, Optional, Tuple
+
+NUMBERS = {"x86_64": 321, "aarch64": 280}
+
+(MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD) = range(1, 6)
+OBJECT_INFO, RAW_TRACEPOINT_OPEN, MAP_LOOKUP_BATCH = 15, 17, 24
+
+PROG_TYPE_TRACING = 26
+TRACE_RAW_TP = 23  # enum bpf_attach_type: BPF_TRACE_RAW_TP
+LICENSE = b"GPL\0"
+LOG_SIZE = 1 << 20
+
+INFO_SIZE = 256
+RECURSION_MISSES = 208  # struct bpf_prog_info, since 5.12
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class VerifierError(OSError):
+    """The kernel refused a program; `log` is what its verifier said."""
+
+    def __init__(self, number: int, log: str) -> None:
+        super().__init__(number, os.strerror(number))
+        self.log = log
+
+
+class MapShape(NamedTuple):
+    """Sizes in bytes, and how many entries there is room for."""
+
+    key: int
+    value: int
+    entries: int
+
+
+def call(command: int, attributes: bytes) -> Tuple[int, bytes]:
+    """
+    One bpf(2): its result, and the attributes as the kernel left them.
+
+    Raises OSError.
+    """
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    number = NUMBERS[platform.machine()]
+    result = int(_libc.syscall(number, command, buffer, len(attributes)))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result, buffer.raw
+
+
+def load_tracing(name: str, instructions: bytes, target: int) -> int:
+    """
+    Load a program for the BTF raw tracepoint whose type id is `target`; its descriptor.
+
+    Raises VerifierError, or OSError if the kernel refuses before it verifies.
+    """
+    try:
+        return _load(name, instructions, target, None)
+    except OSError as error:
+        log = ctypes.create_string_buffer(LOG_SIZE)
+        try:
+            os.close(_load(name, instructions, target, log))
+        except OSError:
+            pass
+        raise VerifierError(error.errno or 0, log.value.decode(errors="replace")) from error
+
+
+def _load(
+    name: str, instructions: bytes, target: int, log: "Optional[ctypes.Array[ctypes.c_char]]"
+) -> int:
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    license_text = ctypes.create_string_buffer(LICENSE)
+    attributes = struct.pack(
+        "=IIQQIIQII16sIIIIQIIQII",
+        PROG_TYPE_TRACING,
+        len(instructions) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(license_text),
+        1 if log else 0,
+        LOG_SIZE if log else 0,
+        ctypes.addressof(log) if log else 0,
+        0,
+        0,
+        name.encode()[:15],
+        0,
+        TRACE_RAW_TP,
+        *(0, 0, 0, 0, 0, 0, 0),
+        target,
+    )
+    return call(PROG_LOAD, attributes)[0]
+
+
+def attach_tracing(program: int) -> int:
+    """Attach a loaded tracing program where it belongs; the link's descriptor."""
+    return call(RAW_TRACEPOINT_OPEN, struct.pack("=QII", 0, program, 0))[0]
+
+
+def recursion_misses(program: int) -> int:
+    """How often the kernel skipped a program because it was already running on that CPU."""
+    return int(struct.unpack_from("=Q", _info(program), RECURSION_MISSES)[0])
+
+
+def map_shape(descriptor: int) -> MapShape:
+    """The sizes of a map: struct bpf_map_info."""
+    return MapShape(*struct.unpack_from("=III", _info(descriptor), 8))
+
+
+def _info(descriptor: int) -> bytes:
+    info = ctypes.create_string_buffer(INFO_SIZE)
+    call(OBJECT_INFO, struct.pack("=IIQ", descriptor, INFO_SIZE, ctypes.addressof(info)))
+    return info.raw
+
+
+def lookup(descriptor: int, key: bytes, size: int) -> Optional[bytes]:
+    """The value of a key, or None."""
+    value = ctypes.create_string_buffer(size)
+    try:
+        _element(MAP_LOOKUP, descriptor, key, value)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    return value.raw
+
+
+def update(descriptor: int, key: bytes, value: bytes) -> None:
+    """Set the value of a key; for task storage the key is a pidfd."""
+    _element(MAP_UPDATE, descriptor, key, ctypes.create_string_buffer(value, len(value)))
+
+
+def delete(descriptor: int, key: bytes) -> None:
+    """Remove a key; one that is not there is no error."""
+    try:
+        _element(MAP_DELETE, descriptor, key, None)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+
+
+def _element(
+    command: int, descriptor: int, key: bytes, value: "Optional[ctypes.Array[ctypes.c_char]]"
+) -> None:
+    room = ctypes.create_string_buffer(key, len(key))
+    place = ctypes.addressof(value) if value is not None else 0
+    call(command, struct.pack("=IIQQQ", descriptor, 0, ctypes.addressof(room), place, 0))
+
+
+def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
+    """
+    Every entry of a hash map, in no order; entries that come or go meanwhile may or may not be
+    among them, and one that stays always is (kernel/bpf/hashtab.c walks bucket by bucket).
+    """
+    shape = map_shape(descriptor)
+    keys = ctypes.create_string_buffer(shape.key * batch)
+    values = ctypes.create_string_buffer(shape.value * batch)
+    place = ctypes.create_string_buffer(8)
+    start = 0
+    while True:
+        attributes = struct.pack(
+            "=QQQQIIQQ",
+            start,
+            ctypes.addressof(place),
+            ctypes.addressof(keys),
+            ctypes.addressof(values),
+            batch,
+            descriptor,
+            0,
+            0,
+        )
+        count, last = _batch(attributes)
+        for at in range(count):
+            yield (
+                keys.raw[at * shape.key : (at + 1) * shape.key],
+                values.raw[at * shape.value : (at + 1) * shape.value],
+            )
+        if last:
+            return
+        start = ctypes.addressof(place)
+
+
+def _batch(attributes: bytes) -> Tuple[int, bool]:
+    """How many entries one batch brought, and whether it was the last."""
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    number = NUMBERS[platform.machine()]
+    result = int(_libc.syscall(number, MAP_LOOKUP_BATCH, buffer, len(attributes)))
+    code = ctypes.get_errno()
+    if result < 0 and code != errno.ENOENT:
+        raise OSError(code, os.strerror(code))
+    return int(struct.unpack_from("=I", buffer.raw, 32)[0]), result < 0

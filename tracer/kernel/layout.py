@@ -1,0 +1,103 @@
+"""
+What the recorder reads of the running kernel: the constants that `bpf/kernel.h` is compiled with.
+
+What belongs here: the table of members, and the few facts of an architecture. A member that the
+running kernel lacks is an expected error that names it.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import Dict
+
+from tracer.errors import HostError
+from tracer.kernel.btf import TYPEDEF, TypeInformation
+
+# constant: (structure, member)
+MEMBERS = {
+    "TASK_FILTER_COUNT": ("task_struct", "seccomp.filter_count"),
+    "TASK_ATOMIC_FLAGS": ("task_struct", "atomic_flags"),
+    "TASK_PID": ("task_struct", "pid"),
+    "TASK_TGID": ("task_struct", "tgid"),
+    "TASK_THREAD_PID": ("task_struct", "thread_pid"),
+    "TASK_CGROUPS": ("task_struct", "cgroups"),
+    "TASK_FS": ("task_struct", "fs"),
+    "TASK_MM": ("task_struct", "mm"),
+    "MM_ARGUMENTS": ("mm_struct", "arg_start"),
+    "PID_LEVEL": ("pid", "level"),
+    "PID_NUMBERS": ("pid", "numbers"),
+    "UPID_NR": ("upid", "nr"),
+    "UPID_NS": ("upid", "ns"),
+    "PID_NAMESPACE_INUM": ("pid_namespace", "ns.inum"),
+    "CSS_SET_DEFAULT": ("css_set", "dfl_cgrp"),
+    "CGROUP_NODE": ("cgroup", "kn"),
+    "CGROUP_PARENT": ("cgroup", "self.parent"),
+    "STATE_CGROUP": ("cgroup_subsys_state", "cgroup"),
+    "NODE_NAME": ("kernfs_node", "name"),
+    "FS_ROOT": ("fs_struct", "root"),
+    "PATH_MOUNT": ("path", "mnt"),
+    "PATH_DENTRY": ("path", "dentry"),
+    "BPRM_FILE": ("linux_binprm", "file"),
+    "BPRM_FILENAME": ("linux_binprm", "filename"),
+    "FILE_PATH": ("file", "f_path"),
+    "DENTRY_PARENT": ("dentry", "d_parent"),
+    "DENTRY_HASH": ("dentry", "d_name.hash_len"),
+    "DENTRY_NAME": ("dentry", "d_name.name"),
+    "VFSMOUNT_ROOT": ("vfsmount", "mnt_root"),
+    "MOUNT_VFSMOUNT": ("mount", "mnt"),
+    "MOUNT_PARENT": ("mount", "mnt_parent"),
+    "MOUNT_POINT": ("mount", "mnt_mountpoint"),
+}
+
+# What only one architecture has: how it marks a 32-bit call, where a call's second argument is.
+MACHINES = {
+    "x86_64": {
+        "TASK_STATUS": ("task_struct", "thread_info.status"),
+        "REGISTERS_SECOND": ("pt_regs", "si"),
+    },
+    # Written from arch/arm64 of kernel 6.12 and compiled by a test; not yet run on such a machine.
+    "aarch64": {
+        "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
+        "REGISTERS_SECOND": ("pt_regs", "user_regs.regs"),
+    },
+}
+
+SIZES = {"UPID_SIZE": "upid"}
+
+
+def constants(types: TypeInformation, machine: str = platform.machine()) -> Dict[str, int]:
+    """
+    The constants for `bpf/kernel.h`, by name: byte offsets and sizes, and the machine's switch.
+
+    Raises HostError for a machine without a layout and for a kernel that lacks a member.
+    """
+    if machine not in MACHINES:
+        raise HostError(
+            f"system calls of the architecture {machine} cannot be recorded",
+            f"recording works on {' and '.join(sorted(MACHINES))}",
+        )
+    found = {f"RECORDER_{machine.upper()}": 1}
+    for name, (structure, member) in {**MEMBERS, **MACHINES[machine]}.items():
+        found[name] = _known(types.offset(structure, member), f"struct {structure}, {member}")
+    for name, structure in SIZES.items():
+        found[name] = _known(types.size(structure), f"struct {structure}")
+    if machine == "aarch64":
+        found["REGISTERS_SECOND"] += 8  # user_regs.regs[1]
+    return found
+
+
+def tracepoint_type(types: TypeInformation, name: str) -> int:
+    """
+    The BTF id by which a program attaches to a raw tracepoint (include/trace/bpf_probe.h).
+
+    Raises HostError if the kernel has no such tracepoint.
+    """
+    return _known(types.type_id(TYPEDEF, f"btf_trace_{name}"), f"tracepoint {name}")
+
+
+def _known(value: object, what: str) -> int:
+    if not isinstance(value, int):
+        raise HostError(
+            f"this kernel has no {what}", "kernel 5.14 or newer is needed; please report this one"
+        )
+    return value
