@@ -1,0 +1,119 @@
+"""
+Podman for the tests: runc or crun, with image store, state and configuration of its own.
+
+The configuration takes in the traits of a plain host: resource limits no higher than the ones this
+process has, and no network unless a test asks for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.live.engines import (
+    Engine,
+    environment_with,
+    limit_of_files,
+    limit_of_processes,
+    remove_containers,
+)
+from tests.live.policy import require_command
+
+STORAGE = """
+[storage]
+driver = "overlay"
+graphroot = "{directory}/store"
+runroot = "{directory}/run"
+"""
+
+# The state directory and the locks are our own too: a second podman with the default ones would
+# take the user's containers' locks for its own.
+CONTAINERS = """
+[containers]
+default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
+netns = "none"
+log_driver = "k8s-file"
+{cgroups}
+[engine]
+runtime = "{runtime}"
+events_logger = "file"
+lock_type = "file"
+tmp_dir = "{directory}/state"
+"""
+
+
+@contextlib.contextmanager
+def podman_with(runtime: str, directory: Path) -> Iterator[Engine]:
+    """
+    Give a podman that runs its containers by the runtime, and keeps everything in the directory.
+    """
+    podman = require_command("podman")
+    require_command(runtime)
+    commands = directory / "bin"
+    commands.mkdir(parents=True)
+    # crun 1.8 knows no hybrid hierarchy.
+    apart = runtime == "crun" and not on_cgroup2()
+    variables = _write_configuration(runtime, directory, cgroups=not apart)
+    with contextlib.ExitStack() as stack:
+        if apart:
+            holder = stack.enter_context(_cgroup2_mount_namespace())
+            _write_wrapper(commands / "podman", podman, namespace=f"/proc/{holder}/ns/mnt")
+        engine = Engine("podman", runtime, environment_with(commands, variables))
+        try:
+            yield engine
+        finally:
+            engine.run("pod", "rm", "--all", "--force", check=False)
+            remove_containers(engine)
+
+
+def on_cgroup2() -> bool:
+    """
+    Tell whether this host has the unified hierarchy, and not a hybrid one.
+    """
+    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
+
+
+def _write_configuration(runtime: str, directory: Path, *, cgroups: bool) -> dict[str, str]:
+    storage = directory / "storage.conf"
+    storage.write_text(STORAGE.format(directory=directory))
+    containers = directory / "containers.conf"
+    containers.write_text(
+        CONTAINERS.format(
+            directory=directory,
+            runtime=runtime,
+            files=limit_of_files(),
+            processes=limit_of_processes(),
+            cgroups="" if cgroups else 'cgroups = "disabled"',
+        )
+    )
+    return {"CONTAINERS_CONF": str(containers), "CONTAINERS_STORAGE_CONF": str(storage)}
+
+
+@contextlib.contextmanager
+def _cgroup2_mount_namespace() -> Iterator[int]:
+    # One namespace for all calls of the engine: what one has mounted the next can unmount. The
+    # process that keeps it ends with its standard input, so it cannot outlive the test session.
+    script = (
+        "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && echo ready && exec cat"
+    )
+    holder = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdin and holder.stdout
+        assert holder.stdout.readline() == b"ready\n", "no mount namespace with cgroup2"
+        yield holder.pid
+        holder.stdin.close()
+
+
+def _write_wrapper(path: Path, program: str, *, namespace: str) -> None:
+    # --wdns keeps the working directory, which entering a mount namespace would reset to its root.
+    path.write_text(
+        "#!/bin/sh\n"
+        f'exec nsenter --mount={namespace} --wdns="$PWD" {program} "$@"\n'
+    )
+    path.chmod(0o755)

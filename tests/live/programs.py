@@ -1,0 +1,37 @@
+"""
+The test programs: programs/*.c, each compiled to one static executable of its name.
+
+Static, so that they run in an image without a C library and make few calls of its start-up.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "programs"
+FLAGS = ("-static", "-pthread", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror")
+FLAGS_OF = {"hello32": ("-m32",)}
+# More names of the same program: to the kernel each is an executable of its own.
+LINKS = {"exec5": ("exec5-2", "exec5-3", "exec5-4", "exec5-5")}
+ONLY_ON_X86_64 = ("hello32",)
+
+
+def compile_programs(directory: Path) -> list[Path]:
+    """
+    Compile every program for this machine into a directory; return the executables.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for source in sorted(SOURCES.glob("*.c")):
+        if platform.machine() == "x86_64" or source.stem not in ONLY_ON_X86_64:
+            _compile(source, directory / source.stem)
+    return sorted(directory.iterdir())
+
+
+def _compile(source: Path, executable: Path) -> None:
+    flags = (*FLAGS, *FLAGS_OF.get(source.stem, ()))
+    subprocess.run(["gcc", *flags, "-o", str(executable), str(source)], check=True)
+    for name in LINKS.get(source.stem, ()):
+        os.link(executable, executable.with_name(name))
