@@ -90,5 +90,5 @@ def _origin(runs: Iterable[Run]) -> str:
 def _source(run: Run) -> str:
     what = run.image or (run.command[0] if run.command else "a command")
     runtime = f"{run.runtime} {run.runtime_version}".strip()
-    under = " and ".join(part for part in (run.engine, runtime) if part)
+    under = ", ".join(part for part in (run.engine, runtime) if part)
     return f"{what} under {under}" if under else what
