@@ -41,6 +41,7 @@ runtime = "{runtime}"
 events_logger = "file"
 lock_type = "file"
 tmp_dir = "{directory}/state"
+image_copy_tmp_dir = "{directory}"
 """
 
 
@@ -102,6 +103,8 @@ def _cgroup2_mount_namespace() -> Iterator[int]:
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # Ctrl-C is for the tests: cleaning up still needs the namespace.
+        start_new_session=True,
     )
     with holder:
         assert holder.stdin and holder.stdout
