@@ -21,6 +21,7 @@ class SeccompTrace:
     """
 
     directory: Path
+    program: Path = PROGRAM
     started: list[subprocess.Popen[str]] = dataclasses.field(default_factory=list)
 
     def __call__(
@@ -45,7 +46,7 @@ class SeccompTrace:
         """
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         options = {**pipes, "cwd": self.directory, "env": env, "text": True, **popen}
-        process = subprocess.Popen([str(PROGRAM), *arguments], **options)
+        process = subprocess.Popen([str(self.program), *arguments], **options)
         self.started.append(process)
         return process
 

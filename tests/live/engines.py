@@ -31,7 +31,7 @@ class Engine:
 
     name: str
     runtime: str
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = dataclasses.field(repr=False)
 
     def command(self, *arguments: str) -> list[str]:
         """
