@@ -9,7 +9,7 @@
  *
  * Window. A container's call counts once the task has more seccomp filters than its lineage had
  * when it entered the scope: then the container's own filter is asked about it. Where there is no
- * filter, from the first successful execve. Descendants inherit it.
+ * filter, from the first successful execve in the container's root. Descendants inherit it.
  *
  * Truth is in the maps, never in a stream. What could not be kept is counted where it was lost.
  *
@@ -37,8 +37,9 @@
 /* Every copy of a loop's body would take stack of its own, and BPF has no vectors. */
 #define PLAIN_LOOP _Pragma("clang loop unroll(disable) vectorize(disable)")
 
+/* A container id's 64 characters, eight to a word. */
 struct container_key {
-	char id[CONTAINER_ID_SIZE];
+	u64 word[8];
 };
 
 struct cgroup_name {
@@ -80,6 +81,7 @@ static __always_inline void join(struct verdict *self, u64 recording, const void
 	self->command = 0;
 	self->open = 0;
 	self->base = filter_count(task);
+	self->root = root_mount(task);
 }
 
 /* A new recording, with this task as its first. The task is left as it was if there is no room. */
@@ -124,9 +126,20 @@ static __always_inline u64 recording_of_namespaces(const void *task, u32 level)
 	return 0;
 }
 
-static __always_inline bool is_hexadecimal(char c)
+#define EACH_BYTE(value) ((value) * 0x0101010101010101ULL)
+#define REACHES(word, byte) (((word) + EACH_BYTE(0x80 - (byte))) & EACH_BYTE(0x80))
+
+/*
+ * Whether eight characters are all lower-case hexadecimal digits, without a branch: 64 branches for
+ * an id would cost the verifier most of a second. Adding 0x80 - c sets a byte's top bit if it is
+ * at least c.
+ */
+static __always_inline bool is_hexadecimal(u64 word)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+	u64 digit = REACHES(word, '0') & ~REACHES(word, '9' + 1);
+	u64 letter = REACHES(word, 'a') & ~REACHES(word, 'f' + 1);
+
+	return !(word & EACH_BYTE(0x80)) && (digit | letter) == EACH_BYTE(0x80);
 }
 
 /*
@@ -136,26 +149,23 @@ static __always_inline bool is_hexadecimal(char c)
  */
 static __always_inline bool id_of_name(const void *cgroup, struct cgroup_name *name)
 {
-	bool other = false;
+	const char *text = cgroup_name(cgroup);
 	int length, start;
 
-	length = bpf_probe_read_kernel_str(name->text, sizeof(name->text), cgroup_name(cgroup)) - 1;
-	if (length > 6 && name->text[(length - 1) & 127] == 'e' &&
-	    name->text[(length - 6) & 127] == '.')
-		length -= 6;	/* .scope */
+	length = bpf_probe_read_kernel_str(name->text, sizeof(name->text), text) - 1;
+	if (length > 6 && name->text[(length - 6) & 127] == '.')
+		length -= 6;	/* .scope; .slice leaves no 64 digits at the end */
 	start = length - CONTAINER_ID_SIZE;
-	if (start < 0)
+	if (start < 0 || bpf_probe_read_kernel(&name->key, sizeof(name->key), text + start))
 		return false;
-	PLAIN_LOOP
-	for (int at = 0; at < CONTAINER_ID_SIZE; at++) {
-		name->key.id[at] = name->text[(start + at) & 127];
-		other |= !is_hexadecimal(name->key.id[at]);
-	}
 	if (start >= 5 && name->text[(start - 5) & 127] == 'n' && name->text[(start - 2) & 127] == 'n')
 		return false;	/* conmon- */
 	if (start >= 4 && name->text[(start - 4) & 127] == 'p' && name->text[(start - 1) & 127] == '_')
 		return false;	/* pod_ */
-	return !other;
+	return is_hexadecimal(name->key.word[0]) && is_hexadecimal(name->key.word[1]) &&
+	       is_hexadecimal(name->key.word[2]) && is_hexadecimal(name->key.word[3]) &&
+	       is_hexadecimal(name->key.word[4]) && is_hexadecimal(name->key.word[5]) &&
+	       is_hexadecimal(name->key.word[6]) && is_hexadecimal(name->key.word[7]);
 }
 
 static __always_inline struct container_key *id_of_cgroup(const void *cgroup)
@@ -183,7 +193,7 @@ static __always_inline void describe(struct verdict *self, const void *task,
 	if (!head || !counters)
 		return;
 	if (key && !head->container[0]) {
-		__builtin_memcpy(head->container, key->id, sizeof(head->container));
+		__builtin_memcpy(head->container, key->word, sizeof(head->container));
 		containers.update(key, &self->recording);
 	}
 	if (!newborn)
@@ -415,16 +425,19 @@ static __always_inline void note_launch(struct verdict *self, const void *task)
 	struct launch *launch = blank_launch.lookup(&zero);
 	char comm[COMM_SIZE];
 	const void *arguments;
+	u64 length;
 
 	bpf_get_current_comm(comm, sizeof(comm));
 	if (!launch || comm[0] != 'c' || comm[1] != 'o' || comm[2] != 'n' || comm[3] != 'm' ||
 	    comm[4] != 'o' || comm[5] != 'n' || comm[6])
 		return;
 	launch->length = 0;
-	arguments = peek(DIRECT(void *, task, TASK_MM), MM_ARGUMENTS);
 	launch->process = process_of(task);
-	if (!bpf_probe_read_user(launch->arguments, sizeof(launch->arguments), arguments))
-		launch->length = sizeof(launch->arguments);
+	length = argument_bytes(task, &arguments);
+	if (length >= ARGUMENTS_SIZE)
+		length = ARGUMENTS_SIZE - 1;
+	if (!bpf_probe_read_user(launch->arguments, length & (ARGUMENTS_SIZE - 1), arguments))
+		launch->length = length;
 	launches.update(&id, launch);
 	self->launcher = id;
 }
@@ -446,28 +459,24 @@ static __always_inline bool opened_by_filter(struct thread *self, const void *ta
 	return true;
 }
 
-/* A runtime that executes itself anew (runc: /proc/self/exe, a sealed copy) is no container yet. */
-static __always_inline bool is_own_image(const void *bprm)
-{
-	char name[11] = {};
-
-	bpf_probe_read_kernel_str(name, sizeof(name), peek(bprm, BPRM_FILENAME));
-	return name[0] == '/' && name[1] == 'p' && name[2] == 'r' && name[3] == 'o' &&
-	       name[6] == 's' && name[7] == 'e' && name[8] == 'l' && name[9] == 'f';
-}
-
-/* Without a filter the first successful execve opens the window, unless others have a filter. */
-static __always_inline void open_by_execve(struct verdict *self, const void *bprm)
+/*
+ * Without a filter the window opens at the first successful execve in the container's own root,
+ * unless others of the scope have a filter. A runtime that executes itself anew (runc seals a copy
+ * of itself) still has the root that it entered with.
+ */
+static __always_inline void open_by_execve(struct verdict *self, const void *task)
 {
 	struct recording *head = recordings.lookup(&self->recording);
+	u64 root = root_mount(task);
 
-	if (!head || (!self->command && is_own_image(bprm)))
+	if (!head || (!self->command && root == self->root && root != head->root))
 		return;
 	if (head->filtered) {
 		head->outsider = 1;
 		return;
 	}
 	head->unfiltered = 1;
+	head->root = root;
 	self->open = 1;
 }
 
@@ -489,7 +498,7 @@ int on_exec(u64 *ctx)
 	if (self->verdict.command)
 		note_launch(&self->verdict, task);
 	if (!self->verdict.open && !opened_by_filter(self, task))
-		open_by_execve(&self->verdict, bprm);
+		open_by_execve(&self->verdict, task);
 	recording = target(&self->verdict);
 	if (!recording)
 		return 0;
@@ -571,25 +580,6 @@ static __always_inline struct thread *newcomer(void *task)
 	return kept;
 }
 
-/*
- * A command's task loaded a filter: a container with neither PID namespace nor cgroup of its own,
- * or a program that confines itself. User space can tell them apart.
- */
-static __always_inline void split_off(struct thread *self, const void *task)
-{
-	struct verdict next = self->verdict;
-	u64 before = next.recording;
-	u32 base = next.base;
-
-	begin(&next, task, FILTER);
-	if (next.recording == before)
-		return;
-	next.base = base;
-	self->verdict = next;
-	count_task(before, -1);
-	count_task(next.recording, 1);
-}
-
 /* A command's task asks an engine's socket for a container: what it writes names it. */
 static __always_inline void note_request(u64 recording, const void *registers)
 {
@@ -607,15 +597,6 @@ static __always_inline void note_request(u64 recording, const void *registers)
 	requests.update(request, &now);
 }
 
-static __always_inline void watch_command(struct thread *self, void *task, const void *registers,
-					  u32 number)
-{
-	if (self->verdict.open && filter_count(task) > self->verdict.base)
-		split_off(self, task);
-	else if (number == NR_WRITE || number == NR_SENDTO)
-		note_request(self->verdict.recording, registers);
-}
-
 int on_sys_enter(u64 *ctx)
 {
 	void *task = (void *)bpf_get_current_task_btf();
@@ -629,8 +610,8 @@ int on_sys_enter(u64 *ctx)
 	if (!self || !self->verdict.recording)
 		return 0;
 	compat = is_compat(task);
-	if (self->verdict.command && !compat)
-		watch_command(self, task, (const void *)ctx[0], number);
+	if (self->verdict.command && !compat && (number == NR_WRITE || number == NR_SENDTO))
+		note_request(self->verdict.recording, (const void *)ctx[0]);
 	if (!self->verdict.open && !opened_by_filter(self, task) && !self->verdict.outer)
 		return 0;
 	if (number >= 512) {

@@ -19,7 +19,6 @@
 #define COMMAND 1	/* user space named its first task: a command's process tree */
 #define NAMESPACE 2	/* a PID namespace was born */
 #define CGROUP 3	/* a task entered the cgroup of a container */
-#define FILTER 4	/* a task of a command's tree loaded a seccomp filter */
 
 /* Executables that are no path; every other id is a hash of one. */
 #define EXECUTABLE_UNKNOWN 0
@@ -29,6 +28,7 @@
 struct recording {
 	__u64 outer;		/* the command's recording in whose tree it began; 0: none */
 	__u64 launcher;		/* key in launches: the conmon that started it; 0: none known */
+	__u64 root;		/* struct vfsmount of its root directory, if unfiltered */
 	__u64 born;		/* ns, CLOCK_BOOTTIME, as every time here */
 	__u64 last_exit;	/* when a task of it last ended */
 	__u64 newest;		/* when a call was last seen for the first time */
@@ -98,6 +98,7 @@ struct verdict {
 	__u64 outer;		/* what its calls count for until the window opens; 0: nothing */
 	__u64 executable;
 	__u64 launcher;
+	__u64 root;		/* struct vfsmount of its root directory when its lineage entered */
 	__u32 base;		/* seccomp.filter_count when its lineage entered the scope */
 	__u8 open;		/* the window is open */
 	__u8 command;		/* the recording is a command's tree, not a container's */

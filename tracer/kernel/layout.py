@@ -24,6 +24,7 @@ MEMBERS = {
     "TASK_FS": ("task_struct", "fs"),
     "TASK_MM": ("task_struct", "mm"),
     "MM_ARGUMENTS": ("mm_struct", "arg_start"),
+    "MM_ARGUMENTS_END": ("mm_struct", "arg_end"),
     "PID_LEVEL": ("pid", "level"),
     "PID_NUMBERS": ("pid", "numbers"),
     "UPID_NR": ("upid", "nr"),

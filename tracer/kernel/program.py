@@ -1,0 +1,234 @@
+"""
+From `bpf/recorder.c` to programs that run in the kernel: bcc compiles, bpf(2) loads and attaches.
+
+The one door to bcc. It is imported inside a function, so that everything which needs no kernel
+works, and starts fast, without it. bcc raises bare exceptions and prints its compiler's
+diagnostics on file descriptor 2: both are caught here and become a HostError.
+
+Loading is our own (`bpf`): bcc 0.26 has no BTF raw tracepoints, whose arguments the verifier
+knows, so that a member of the forked child is one load and it can own task storage at its birth.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
+
+from tracer.errors import HostError
+from tracer.kernel import bpf, btf, layout
+from tracer.kernel.sources import bpf_directory
+
+# program: raw tracepoint. In this order, so that no task can be adopted before it can be let go.
+PROGRAMS: Mapping[str, str] = MappingProxyType(
+    {
+        "on_exit": "sched_process_exit",
+        "on_exec": "sched_process_exec",
+        "on_sys_enter": "sys_enter",
+        "on_cgroup_attach": "cgroup_attach_task",
+        "on_fork": "sched_process_fork",
+    }
+)
+
+MAPS = (
+    "threads",
+    "strays",
+    "recordings",
+    "observations",
+    "executables",
+    "namespaces",
+    "containers",
+    "launches",
+    "requests",
+    "state",
+)
+
+CAPACITY: Mapping[str, int] = MappingProxyType(
+    {
+        "MAX_RECORDINGS": 4096,
+        "MAX_OBSERVATIONS": 131072,
+        "MAX_OBSERVATIONS_EACH": 16384,
+        "MAX_EXECUTABLES": 8192,
+        "MAX_EXECUTABLES_EACH": 1024,
+    }
+)
+
+# Variables of the environment that change what bcc compiles, and for what.
+BCC_VARIABLES = ("ARCH", "BCC_KERNEL_SOURCE", "BCC_KERNEL_MODULES_SUFFIX", "BCC_LINUX_VERSION_CODE")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """
+    Descriptors of what is in the kernel, by name. Closing them, or dying, takes it all out again.
+    """
+
+    maps: Mapping[str, int]
+    programs: Mapping[str, int]
+    links: Mapping[str, int]
+
+    def close(self) -> None:
+        """Detach the programs, then let go of the maps."""
+        for group in (self.links, self.programs, self.maps):
+            for descriptor in group.values():
+                os.close(descriptor)
+
+
+def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
+    """
+    Compile, load and attach the recorder.
+
+    Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
+    """
+    types = btf.read()
+    targets = {
+        name: layout.tracepoint_type(types, tracepoint) for name, tracepoint in PROGRAMS.items()
+    }
+    constants = {**layout.constants(types), **capacity}
+    module = compiled("recorder.c", [f"-D{name}={value}" for name, value in constants.items()])
+    loaded = Loaded({}, {}, {})
+    try:
+        _fill(loaded, module, targets)
+    except BaseException:
+        loaded.close()
+        raise
+    return loaded
+
+
+def _fill(loaded: Loaded, module: Any, targets: Mapping[str, int]) -> None:
+    for name in MAPS:
+        loaded.maps[name] = _map_descriptor(module, name)  # type: ignore[index]
+    for name, target in targets.items():
+        loaded.programs[name] = _program(name, module.dump_func(name.encode()), target)  # type: ignore[index]
+    for name in PROGRAMS:
+        loaded.links[name] = bpf.attach_tracing(loaded.programs[name])  # type: ignore[index]
+
+
+def _program(name: str, instructions: bytes, target: int) -> int:
+    try:
+        return bpf.load_tracing(name, instructions, target)
+    except bpf.VerifierError as error:
+        if error.errno == errno.EPERM and not error.log:
+            raise unprivileged() from error
+        tail = error.log.strip().splitlines()[-3:]
+        raise HostError(
+            f"the kernel refuses the recorder's program {name}: {error.strerror}: "
+            + " / ".join(tail),
+            "please report this with the kernel's version",
+        ) from error
+
+
+def unprivileged() -> HostError:
+    """What to say when bpf(2) answers EPERM."""
+    return HostError(
+        "the kernel does not let this process load BPF programs",
+        "run as root with CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), outside of a container, and "
+        "without kernel lockdown in confidentiality mode",
+    )
+
+
+def _map_descriptor(module: Any, name: str) -> int:
+    """A descriptor of our own, so that bcc's module and its compiler can go."""
+    library = _bcc().lib
+    theirs = library.bpf_table_fd(module.module, name.encode())
+    return fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
+
+
+def compiled(source: str, flags: List[str]) -> Any:
+    """
+    bcc's module for one C file of `bpf/`.
+
+    Raises HostError with what the compiler said.
+    """
+    bcc = _bcc()
+    directory = bpf_directory()
+    text = (directory / source).read_text()
+    with _surroundings(str(directory / "include")), _diagnostics() as diagnostics:
+        try:
+            return bcc.BPF(text=text, cflags=[f"-I{directory}", *flags])
+        except Exception as error:  # bcc raises nothing narrower
+            said = diagnostics()
+            if "Operation not permitted" in said or os.geteuid() != 0:
+                raise unprivileged() from error
+            lines = [line for line in said.splitlines() if "error" in line.lower()] or [str(error)]
+            raise HostError(
+                f"bcc {getattr(bcc, '__version__', '')} cannot compile {source}: {lines[0]}",
+                "please report this with the version of bcc",
+            ) from error
+
+
+def _bcc() -> Any:
+    """
+    The BPF compiler collection's module.
+
+    Raises HostError if it is missing, broken, or the unrelated package of that name from PyPI.
+    """
+    hint = "install your distribution's python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora, RHEL)"
+    try:
+        import bcc
+    except ImportError as error:
+        raise HostError(f"the Python module bcc cannot be imported ({error})", hint) from error
+    except Exception as error:  # somebody else's module, of whatever quality
+        raise HostError(f"{_elsewhere()} does not work ({error})", hint) from error
+    if not hasattr(bcc, "BPF"):
+        raise HostError(
+            f"{bcc.__file__} is not the BPF compiler collection but the unrelated package bcc "
+            "from PyPI",
+            f"pip uninstall bcc, and {hint}",
+        )
+    return bcc
+
+
+def _elsewhere() -> str:
+    import importlib.util
+
+    found = importlib.util.find_spec("bcc")
+    return f"the Python module bcc ({found.origin if found else 'not found'})"
+
+
+@contextmanager
+def _surroundings(kernel_source: str) -> Iterator[None]:
+    """
+    bcc looks for kernel headers where BCC_KERNEL_SOURCE says, and changes directory meanwhile.
+    """
+    before = {name: os.environ.pop(name) for name in BCC_VARIABLES if name in os.environ}
+    os.environ["BCC_KERNEL_SOURCE"] = kernel_source
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+        del os.environ["BCC_KERNEL_SOURCE"]
+        os.environ.update(before)
+
+
+@contextmanager
+def _diagnostics() -> Iterator[Any]:
+    """Keep what is printed on file descriptors 1 and 2; yields a function that returns it."""
+    kept = os.memfd_create("diagnostics")
+    real: Dict[int, int] = {number: os.dup(number) for number in (1, 2)}
+
+    def said() -> str:
+        size = os.fstat(kept).st_size
+        return os.pread(kept, size, 0).decode(errors="replace")
+
+    try:
+        for number in real:
+            os.dup2(kept, number)
+        yield said
+    finally:
+        for number, original in real.items():
+            os.dup2(original, number)
+            os.close(original)
+        os.close(kept)
+
+
+def version() -> Tuple[str, str]:
+    """bcc's version and where it lies. Raises HostError as loading would."""
+    bcc = _bcc()
+    return str(getattr(bcc, "__version__", "unknown")), str(bcc.__file__)

@@ -1,0 +1,145 @@
+"""
+The bytes of `bpf/recorder.h` as Python values, and back.
+
+Mirrors that header and nothing else; a test compares sizes and offsets with what a compiler makes
+of it. Times stay as the kernel gave them: nanoseconds of CLOCK_BOOTTIME. Strings come from inside
+containers: they are decoded so that nothing is lost (surrogateescape), and are not harmless yet.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Tuple
+
+COMMAND, NAMESPACE, CGROUP = range(1, 4)
+
+EXECUTABLE_UNKNOWN, EXECUTABLE_RUNTIME = 0, 1
+
+AUDIT_ARCH_X86_64 = 0xC000003E
+AUDIT_ARCH_I386 = 0x40000003
+AUDIT_ARCH_AARCH64 = 0xC00000B7
+AUDIT_ARCH_ARM = 0x40000028
+
+HEAD = struct.Struct("=QQQQQQqQQQQQQIBBBBIIII16s64s")
+OBSERVATION_KEY = struct.Struct("=QQII")
+OBSERVATION = struct.Struct("=QI4x16s")
+EXECUTABLE_KEY = struct.Struct("=QQ")
+EXECUTABLE = struct.Struct("=QII512s")
+LAUNCH = struct.Struct("=II1024s")
+REQUEST = struct.Struct("=Q192s")
+VERDICT = struct.Struct("=QQQQQIBB2x")
+THREAD = struct.Struct("=QQQQQIBB2x128s")
+STATE = struct.Struct("=QQQ")
+ID = struct.Struct("=Q")
+
+
+@dataclass(frozen=True)
+class Head:
+    """struct recording: what the kernel knows of one recording besides its observations."""
+
+    outer: int
+    launcher: int
+    root: int
+    born: int
+    last_exit: int
+    newest: int
+    alive: int
+    observations: int
+    executables: int
+    lost: int
+    unnamed: int
+    strays: int
+    lost_tasks: int
+    kind: int
+    filtered: bool
+    unfiltered: bool
+    no_new_privileges: bool
+    outsider: bool
+    newest_architecture: int
+    newest_number: int
+    namespace: int
+    first_process: int
+    maker: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """struct observation with its key."""
+
+    recording: int
+    executable: int
+    architecture: int
+    number: int
+    first: int
+    thread: int
+    comm: str
+
+
+@dataclass(frozen=True)
+class State:
+    """struct state: counters that belong to no recording."""
+
+    strays: int
+    recordings_lost: int
+    namespaces_lost: int
+
+
+def head(value: bytes) -> Head:
+    """A value of the map `recordings`."""
+    fields = HEAD.unpack(value)
+    flags = tuple(bool(flag) for flag in fields[14:18])
+    return Head(*fields[:14], *flags, *fields[18:22], text(fields[22]), text(fields[23]))
+
+
+def command_head(born: int, process: int) -> bytes:
+    """A value of the map `recordings` for a command that is about to start."""
+    return HEAD.pack(*(0, 0, 0, born), *(0,) * 9, COMMAND, *(0,) * 7, process, b"", b"")
+
+
+def command_thread(recording: int, filters: int) -> bytes:
+    """
+    The task storage under which a command is forked, so that its tree inherits the recording.
+
+    `filters`: how many seccomp filters the forking task has.
+    """
+    return THREAD.pack(recording, 0, 0, 0, 0, filters, 0, 1, b"")
+
+
+def call(key: bytes, value: bytes) -> Call:
+    """An entry of the map `observations`."""
+    first, thread, comm = OBSERVATION.unpack(value)
+    return Call(*OBSERVATION_KEY.unpack(key), first, thread, text(comm))
+
+
+def executable(key: bytes, value: bytes) -> Tuple[int, int, str]:
+    """An entry of the map `executables`: recording, executable id, path."""
+    recording, number = EXECUTABLE_KEY.unpack(key)
+    _, length, cut, components = EXECUTABLE.unpack(value)
+    names = [name.decode(errors="surrogateescape") for name in components[:length].split(b"\0")]
+    path = "/".join(reversed(names[:-1]))
+    return recording, number, ("[...]/" if cut else "/") + path
+
+
+def launch(value: bytes) -> Tuple[str, ...]:
+    """A value of the map `launches`: the arguments, of which the last may be cut off or missing."""
+    length, _, arguments = LAUNCH.unpack(value)
+    parts = arguments[:length].split(b"\0")
+    return tuple(part.decode(errors="surrogateescape") for part in parts if part)
+
+
+def request(key: bytes) -> Tuple[int, str]:
+    """A key of the map `requests`: recording, and the first line of what was written."""
+    recording, content = REQUEST.unpack(key)
+    return recording, content.split(b"\r\n")[0].split(b"\0")[0].decode("ascii", "replace")
+
+
+def state(value: bytes) -> State:
+    """The one value of the map `state`."""
+    return State(*STATE.unpack(value))
+
+
+def text(field: bytes) -> str:
+    """A fixed-size character array up to its first NUL."""
+    return field.split(b"\0")[0].decode(errors="surrogateescape")
