@@ -83,22 +83,22 @@ def _constant(name: str) -> float:
 
 
 def _inspect(value: object) -> None:
-    level = [value]
+    level: List[object] = [[value]]
     for _ in range(MAX_DEPTH + 1):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [inner for outer in level for inner in _containers_in(outer)]
         if not level:
             return
     raise RecursionError
 
 
-def _inside(value: object) -> Iterator[object]:
-    if isinstance(value, str):
-        _refuse_surrogates(value)
-    elif isinstance(value, dict):
-        yield from value
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
+def _containers_in(value: object) -> Iterator[object]:
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    assert isinstance(parts, list)
+    for part in parts:
+        if isinstance(part, str):
+            _refuse_surrogates(part)
+        elif isinstance(part, (dict, list)):
+            yield part
 
 
 def _refuse_surrogates(text: str) -> None:

@@ -7,7 +7,7 @@ here. How a recording comes about (kernel maps, engines) and what is made of it 
 belongs elsewhere.
 """
 
-from tracer.recording.document import from_json, to_json
+from tracer.recording.document import from_json, is_recording, to_json
 from tracer.recording.model import Recording, merge
 from tracer.recording.records import (
     RUNTIME,
@@ -34,6 +34,7 @@ __all__ = [
     "Sighting",
     "extra_of",
     "from_json",
+    "is_recording",
     "merge",
     "to_json",
     "values_of",

@@ -78,6 +78,15 @@ def from_json(text: str, source: str) -> Recording:
     )
 
 
+def is_recording(text: str) -> bool:
+    """Say whether a text is a recording that we can read, and so may be replaced by one."""
+    try:
+        from_json(text, "")
+    except InputError:
+        return False
+    return True
+
+
 def _with(fields: Dict[str, object], extra: Extra) -> Dict[str, object]:
     return {**fields, **values_of(extra)}
 

@@ -1,0 +1,237 @@
+"""
+Extending a baseline: what it says stays, what is new comes at the end.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+import pytest
+
+from tests.unit.recordings import observation, recording
+from tracer import syscalls
+from tracer.profile.extend import Extended, extend
+from tracer.profile.generate import FALLBACK_COMMENT, generate, render
+from tracer.profile.reading import read_profile
+from tracer.recording import Recording, Run
+
+PODMANS_OWN = Path("/usr/share/containers/seccomp.json")
+
+
+def baseline(*rules: Dict[str, object], **fields: object) -> Dict[str, object]:
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "architectures": [syscalls.X86_64],
+        **fields,
+        "syscalls": list(rules),
+    }
+
+
+def rule(action: str, *names: str, **fields: object) -> Dict[str, object]:
+    return {"names": list(names), "action": f"SCMP_ACT_{action}", **fields}
+
+
+def extended(base: Mapping[str, object], *names: str) -> Extended:
+    before = copy.deepcopy(base)
+    result = extend(base, generate(recording(*names)))
+    assert base == before
+    return result
+
+
+def rules_of(result: Extended) -> List[Dict[str, Any]]:
+    rules: Any = result.profile["syscalls"]
+    return list(rules)
+
+
+def test_new_calls_come_in_one_group_at_the_end():
+    """
+    The baseline is unchanged but for one more group, whose comment says where it came from.
+    """
+    base = baseline(rule("ALLOW", "read", unknown=[1]), comment="mine")
+
+    result = extended(base, "read", "write", "openat")
+
+    assert rules_of(result)[:-1] == base["syscalls"]
+    assert rules_of(result)[-1]["names"] == ["openat", "write"]
+    assert rules_of(result)[-1]["comment"].startswith("recorded by seccomp-trace")
+    assert {**result.profile, "syscalls": 0} == {**base, "syscalls": 0}
+    assert (result.messages, result.denied) == ((), ())
+
+
+def test_nothing_new_leaves_the_baseline_as_it_is():
+    """
+    A recording that the baseline covers changes no byte.
+    """
+    base = baseline(rule("ALLOW", "read", "write"))
+
+    assert render(extended(base, "read").profile) == render(base)
+
+
+@pytest.mark.parametrize("names", [("read",), ("clone3", "read"), ("mount", "statx")])
+def test_extending_twice_changes_nothing_more(names: List[str]):
+    """
+    Extending is idempotent.
+    """
+    base = baseline(rule("ALLOW", "openat"), rule("ERRNO", "mount"))
+    once = extended(base, *names)
+
+    twice = extended(once.profile, *names)
+
+    assert twice.profile == once.profile
+
+
+@pytest.mark.parametrize("condition", ["args", "includes", "excludes"])
+def test_conditional_permission_covers_nothing(condition: str):
+    """
+    What is allowed only for some arguments or capabilities is allowed again, unconditionally.
+    """
+    base = baseline(rule("ALLOW", "read", **{condition: {"caps": ["CAP_SYS_ADMIN"]}}))
+
+    assert rules_of(extended(base, "read"))[-1]["names"] == ["read"]
+
+
+def test_empty_conditions_are_none():
+    """
+    Docker writes empty args, includes and excludes: they do not make a rule conditional.
+    """
+    base = baseline(rule("ALLOW", "read", args=[], includes={}, excludes={}))
+
+    assert extended(base, "read").profile == base
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        rule("ERRNO", "mount"),
+        rule("ERRNO", "mount", errnoRet=38),
+        rule("KILL_PROCESS", "mount"),
+        rule("TRAP", "mount"),
+        rule("ERRNO", "mount", args=[{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]),
+        {"name": "mount", "action": "SCMP_ACT_KILL"},
+    ],
+)
+def test_what_the_baseline_denies_stays_denied_and_is_reported(denial: Dict[str, object]):
+    """
+    An explicit denial wins over the recording, and the person is told.
+    """
+    base = baseline(rule("ALLOW", "read"), denial)
+
+    result = extended(base, "read", "mount")
+
+    assert result.profile == base
+    assert result.denied == ("mount",)
+    assert f"({denial['action']}), and so left: mount" in result.messages[0]
+
+
+def test_our_own_fallbacks_give_up_what_is_recorded_now():
+    """
+    The ENOSYS group that we generated is no denial: a call recorded later becomes allowed.
+    """
+    base = generate(recording("read"))
+
+    result = extended(base, "read", "clone3")
+
+    assert "clone3" not in rules_of(result)[1]["names"]
+    assert "statx" in rules_of(result)[1]["names"]
+    assert rules_of(result)[-1]["names"] == ["clone3"]
+    assert result.denied == ()
+
+
+def test_our_fallback_group_goes_when_nothing_is_left_of_it():
+    """
+    An empty group is not kept.
+    """
+    ours = rule("ERRNO", "clone3", errnoRet=38, comment=FALLBACK_COMMENT)
+
+    result = extended(baseline(ours), "clone3")
+
+    assert [one["names"] for one in rules_of(result)] == [["clone3"]]
+
+
+def test_somebody_elses_fallbacks_are_denials():
+    """
+    An ENOSYS rule without our comment stays, as any other denial.
+    """
+    base = baseline(rule("ERRNO", "clone3", errnoRet=38, comment="theirs"))
+
+    result = extended(base, "clone3")
+
+    assert result.profile == base
+    assert result.denied == ("clone3",)
+
+
+@pytest.mark.parametrize("action", ["SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE"])
+def test_a_permissive_default_is_turned_and_said(action: str):
+    """
+    An allowlist under a default that lets through is none, so the default becomes a denial.
+    """
+    result = extended(baseline(defaultAction=action), "read")
+
+    assert result.profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert action in result.messages[0]
+
+
+@pytest.mark.parametrize("action", ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"])
+def test_a_forbidding_default_stays(action: str):
+    """
+    Whatever else the default does to a call that is not named, it goes on doing.
+    """
+    result = extended(baseline(defaultAction=action, defaultErrnoRet=38), "read")
+
+    assert result.profile["defaultAction"] == action
+    assert result.profile["defaultErrnoRet"] == 38
+    assert result.messages == ()
+
+
+def test_a_baseline_without_architectures_gains_the_observed():
+    """
+    Without any, the profile would hold for the runtime's own architecture only by luck.
+    """
+    base = {"defaultAction": "SCMP_ACT_ERRNO"}
+
+    assert extended(base, "read").profile["architectures"] == [syscalls.X86_64]
+
+
+def test_an_architecture_that_the_baseline_leaves_out_is_reported():
+    """
+    Which architectures a baseline names is its own to say.
+    """
+    run = Run("run", architecture=syscalls.X86_64)
+    seen = observation("read", architecture=syscalls.X86)
+    base = baseline(rule("ALLOW", "read"))
+
+    result = extend(base, generate(Recording({"run": run}, (), (seen,))))
+
+    assert result.profile == base
+    assert syscalls.X86 in result.messages[0]
+
+
+def test_dockers_architecture_map_counts_as_architectures():
+    """
+    A profile with archMap gets no second list, which Docker would refuse.
+    """
+    mapped = {"architecture": syscalls.X86_64, "subArchitectures": [syscalls.X86]}
+    base = {"defaultAction": "SCMP_ACT_ERRNO", "archMap": [mapped], "syscalls": []}
+
+    result = extended(base, "read")
+
+    assert "architectures" not in result.profile
+    assert result.messages == ()
+
+
+def test_podmans_own_profile_gains_one_group():
+    """
+    The default profile of podman, as its package installs it, keeps every rule.
+    """
+    if not PODMANS_OWN.exists():
+        pytest.skip(f"{PODMANS_OWN} is not here (golang-github-containers-common)")
+    text = PODMANS_OWN.read_text()
+    base = read_profile(text, str(PODMANS_OWN))
+
+    result = extended(base, "read", "arch_prctl", "chroot")
+
+    assert rules_of(result)[:-1] == json.loads(text)["syscalls"]
+    assert rules_of(result)[-1]["names"] == ["arch_prctl"]

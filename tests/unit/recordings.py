@@ -1,0 +1,129 @@
+"""
+Recordings for tests: small ones by hand, any by Hypothesis.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, FrozenSet, Optional
+
+from hypothesis import strategies
+
+from tracer import syscalls
+from tracer.recording import (
+    RUNTIME,
+    UNKNOWN,
+    Executable,
+    Extra,
+    Observation,
+    Reason,
+    Recording,
+    Run,
+    Sighting,
+    extra_of,
+)
+
+
+def observation(
+    name: Optional[str],
+    *,
+    executable: str = "/bin/ls",
+    architecture: str = syscalls.X86_64,
+    number: Optional[int] = None,
+    runs: FrozenSet[str] = frozenset({"run"}),
+) -> Observation:
+    """One observation; its number is looked up unless it is given."""
+    found = syscalls.number_of(architecture, name) if name else None
+    chosen = number if number is not None else found
+    assert chosen is not None, f"{name} has no number"
+    return Observation(executable, architecture, chosen, name, Sighting(1, 1, "ls"), runs)
+
+
+def recording(*names: str, run: Optional[Run] = None) -> Recording:
+    """A recording of one run of `ls` that made these calls."""
+    run = run or Run("run", command=("/bin/ls", "-l"), architecture=syscalls.X86_64)
+    runs = frozenset({run.id})
+    seen = tuple(observation(name, runs=runs) for name in names)
+    return Recording({run.id: run}, (Executable("/bin/ls", runs),), seen)
+
+
+# What Python makes of bytes that are not UTF-8 is among them, other surrogates are not.
+texts = strategies.text(
+    strategies.characters(codec="utf-8") | strategies.integers(0xDC80, 0xDCFF).map(chr),
+    max_size=6,
+)
+json_values = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers(-(10**30), 10**30)
+    | strategies.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: strategies.lists(inner, max_size=3)
+    | strategies.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+# Few names, so that two recordings often have the same unknown field.
+extras: strategies.SearchStrategy[Extra] = strategies.dictionaries(
+    strategies.sampled_from(["new", "newer", "später"]), json_values, max_size=2
+).map(extra_of)
+times = strategies.integers(0, 2**63 - 1)
+sightings = strategies.builds(
+    Sighting, time=times, thread=strategies.integers(0, 9), comm=texts, extra=extras
+)
+reasons = strategies.builds(
+    Reason,
+    code=strategies.sampled_from(["map-full", "late"]),
+    text=texts,
+    count=strategies.integers(0, 2**64 - 1),
+    extra=extras,
+)
+RUN_IDS = ("first", "second", "third")
+
+
+def _runs(id: str) -> strategies.SearchStrategy[Run]:
+    words = strategies.sampled_from(["", "one", "other"])
+    return strategies.builds(
+        Run,
+        id=strategies.just(id),
+        engine=words,
+        container_id=words,
+        container_name=words,
+        image=words,
+        command=strategies.lists(texts, max_size=2).map(tuple),
+        runtime=words,
+        runtime_version=words,
+        kernel=words,
+        architecture=words,
+        no_new_privileges=strategies.none() | strategies.booleans(),
+        filter=strategies.sampled_from(["engine", "marker", "none"]),
+        started=strategies.none() | times,
+        ended=strategies.none() | times,
+        integrity=strategies.lists(reasons, max_size=2).map(tuple),
+        notes=strategies.lists(texts, max_size=2).map(tuple),
+        extra=extras,
+    )
+
+
+@strategies.composite
+def recordings(draw: strategies.DrawFn) -> Recording:
+    """Any recording; any two share runs, executables and observations more often than not."""
+    ids = draw(strategies.sets(strategies.sampled_from(RUN_IDS), min_size=1))
+    some = strategies.sets(strategies.sampled_from(sorted(ids)), min_size=1).map(frozenset)
+    paths = strategies.sampled_from(["/bin/ls", RUNTIME, UNKNOWN])
+    executables = strategies.builds(Executable, path=paths, runs=some, extra=extras)
+    observations = strategies.builds(
+        Observation,
+        executable=paths,
+        architecture=strategies.sampled_from([syscalls.X86_64, syscalls.X86]),
+        number=strategies.integers(-1, 1),
+        name=strategies.sampled_from([None, "read", "write"]),
+        first=sightings,
+        runs=some,
+        extra=extras,
+    )
+    runs: Dict[str, Run] = {id: draw(_runs(id)) for id in sorted(ids)}
+    return Recording(
+        runs,
+        tuple(draw(strategies.lists(executables, max_size=3))),
+        tuple(draw(strategies.lists(observations, max_size=4))),
+        draw(extras),
+    )
