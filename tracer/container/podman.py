@@ -1,0 +1,82 @@
+"""
+podman: its monitor's command line names a container; its client says what else is known.
+
+conmon is in the process tree of the podman that started it, and its arguments carry the id, the
+name and the runtime (conmon(8)): they are there for a container that lived 5 ms and was removed,
+for a rootless one, and for one without a cgroup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Optional, Sequence
+
+from tracer.container.engines import Ask, Named, fields_of, string_at
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What one conmon was started for. `joins`: an exec into a container, not its start."""
+
+    container: str
+    name: str
+    runtime: str
+    joins: bool
+
+
+def read_launch(arguments: Sequence[str]) -> Optional[Launch]:
+    """The meaning of a conmon's arguments; None if it was not started for a container."""
+    values = {
+        option: value
+        for option, value in zip(arguments, arguments[1:])
+        if option in ("-c", "--cid", "-n", "--name", "-r", "--runtime")
+    }
+    container = values.get("-c", values.get("--cid", ""))
+    if not container:
+        return None
+    return Launch(
+        container=container,
+        name=values.get("-n", values.get("--name", "")),
+        runtime=values.get("-r", values.get("--runtime", "")),
+        joins="--exec-process-spec" in arguments or "-e" in arguments,
+    )
+
+
+class Podman:
+    """podman's client: `podman inspect` while the container exists, its events afterwards."""
+
+    name = "podman"
+
+    def look_up(self, client: Sequence[str], reference: str, since: int, ask: Ask) -> Optional[Named]:
+        """See Engine.look_up."""
+        template = (
+            '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .ImageName}},'
+            '"infra":{{json .IsInfra}}}'
+        )
+        inspect = [*client, "container", "inspect", "--format", template, "--", reference]
+        found = fields_of(ask(inspect)) or self._event(client, reference, since, ask)
+        if not string_at(found, "id"):
+            return None
+        return Named(
+            string_at(found, "id"),
+            string_at(found, "name"),
+            string_at(found, "image"),
+            found.get("infra") is True,
+        )
+
+    def _event(
+        self, client: Sequence[str], reference: str, since: int, ask: Ask
+    ) -> Mapping[str, object]:
+        events = ask(
+            [*client, "events", "--stream=false", "--since", str(since)]
+            + ["--filter", f"container={reference}", "--format", "{{json .}}"]
+        )
+        for line in events.splitlines():
+            event = fields_of(line)
+            if string_at(event, "ID"):
+                return {
+                    "id": string_at(event, "ID"),
+                    "name": string_at(event, "Name"),
+                    "image": string_at(event, "Image"),
+                }
+        return {}

@@ -1,0 +1,158 @@
+"""
+Which of the kernel's recordings are a command's, and what container each of them is.
+
+The kernel records every container that begins; what it is, and whose, is decided here, from its
+head, from the monitor that started it and from what the command asked of an engine's socket. Pure:
+it is given what the maps hold, and how to ask an engine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
+
+from tracer.container.engines import Named, started_by_request
+from tracer.container.podman import Launch, read_launch
+from tracer.kernel.wire import COMMAND, Head
+
+# Beginnings of a runtime's comm when it makes a container's first process ("runc:[1:CHILD]").
+RUNTIMES = ("runc", "crun", "youki")
+CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+
+LookUp = Callable[[str, str], Optional[Named]]
+
+
+@dataclass(frozen=True)
+class Container:
+    """
+    A recording of the kernel's that is a container's.
+
+    `runtime` is the path or, where none is known, the name. `late`: it ran before it was recorded.
+    `infra`: it only holds a pod's namespaces.
+    """
+
+    recording: int
+    head: Head
+    engine: str
+    id: str
+    name: str
+    image: str
+    runtime: str
+    late: bool
+    infra: bool
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """A command's containers; and all the recordings that are of its own process tree."""
+
+    containers: Tuple[Container, ...]
+    tree: FrozenSet[int]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    What the maps say, and who is asked about the rest.
+
+    `look_up(engine, reference)` asks an engine for a container by id or name.
+    """
+
+    command: int
+    heads: Mapping[int, Head]
+    launches: Mapping[int, Sequence[str]]
+    requests: Sequence[Tuple[int, str]]
+    look_up: LookUp
+
+
+def belongings(evidence: Evidence) -> Belongings:
+    """The recordings that are the command's, sorted into containers and the tree itself."""
+    tree = _tree(evidence.command, evidence.heads)
+    asked = _asked_for(evidence, tree)
+    containers: List[Container] = []
+    own: Set[int] = {evidence.command}
+    for recording, head in sorted(evidence.heads.items()):
+        launch = read_launch(evidence.launches.get(head.launcher, ()))
+        if recording in tree and head.kind != COMMAND:
+            if head.container or launch or head.maker.startswith(RUNTIMES):
+                containers.append(_of_tree(recording, head, launch, evidence.look_up))
+            else:
+                own.add(recording)
+        elif head.container in asked:
+            containers.append(_of_engine(recording, head, asked[head.container]))
+    return Belongings(tuple(containers), frozenset(own))
+
+
+def _tree(command: int, heads: Mapping[int, Head]) -> FrozenSet[int]:
+    """The command's recording and every one that began in its tree, at whatever depth."""
+    tree = {command}
+    for recording, head in sorted(heads.items()):  # ids are times: what is outer comes first
+        if head.outer in tree:
+            tree.add(recording)
+    return frozenset(tree)
+
+
+def _of_tree(
+    recording: int, head: Head, launch: Optional[Launch], look_up: LookUp
+) -> Container:
+    id = head.container or (launch.container if launch else "")
+    engine = "podman" if launch else ""
+    named = look_up(engine, id) if engine and id else None
+    return Container(
+        recording=recording,
+        head=head,
+        engine=engine,
+        id=id,
+        name=launch.name if launch and not launch.joins else (named.name if named else ""),
+        image=named.image if named else "",
+        runtime=launch.runtime if launch else head.maker.split(":")[0],
+        late=bool(launch and launch.joins),
+        infra=named.infra if named else bool(launch and launch.name.endswith("-infra")),
+    )
+
+
+def _of_engine(recording: int, head: Head, asked: "Asked") -> Container:
+    return Container(
+        recording=recording,
+        head=head,
+        engine=asked.engine,
+        id=head.container,
+        name=asked.named.name,
+        image=asked.named.image,
+        runtime=head.maker.split(":")[0],
+        late=not asked.started,
+        infra=asked.named.infra,
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A container that a command asked an engine to start, or (not `started`) to execute in."""
+
+    engine: str
+    named: Named
+    started: bool
+
+
+def _asked_for(evidence: Evidence, tree: FrozenSet[int]) -> Dict[str, Asked]:
+    """The containers, by id, that the tree asked of an engine's socket."""
+    found: Dict[str, Asked] = {}
+    for recording, line in evidence.requests:
+        reference, joins = started_by_request(line)
+        if not reference or recording not in tree:
+            continue
+        engine = "podman" if "/libpod/" in line else "docker"
+        named = evidence.look_up(engine, reference)
+        if named is None and CONTAINER_ID.fullmatch(reference):
+            named = Named(reference)
+        if named is not None:
+            started = not joins or (named.id in found and found[named.id].started)
+            found[named.id] = Asked(engine, named, started)
+    return found
+
+
+def command_name(command: Sequence[str]) -> str:
+    """What a plain command is called: the last part of its path."""
+    return os.path.basename(command[0])

@@ -1,0 +1,251 @@
+"""
+One `run` from beginning to end: load, start, wait, read the maps, name what is in them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from tracer.container import arguments, engines
+from tracer.container.engines import Named
+from tracer.errors import InputError
+from tracer.kernel.recorder import Recorder
+from tracer.kernel.wire import Head
+from tracer.recording import Recording
+from tracer.session import assembly
+from tracer.session.belonging import Belongings, Container, Evidence, belongings
+from tracer.session.command import Pace, Signals, wait_for_command, wait_until
+
+LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
+END_SECONDS = 0.02  # and while its containers come to their end
+CROWDED = 2048  # recordings at which those of others are let go
+
+# The marker filter: a rule that changes nothing, so that a runtime loads a filter and the window is
+# exact. No descriptor has this number, and EBADF is what the kernel itself would answer. Every
+# architecture is named, since libseccomp kills what calls under another one.
+MARKER: Mapping[str, object] = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "architectures": [
+        "SCMP_ARCH_X86_64",
+        "SCMP_ARCH_X86",
+        "SCMP_ARCH_X32",
+        "SCMP_ARCH_AARCH64",
+        "SCMP_ARCH_ARM",
+    ],
+    "syscalls": [
+        {
+            "names": ["close"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 9,
+            "args": [{"index": 0, "value": 0xDEADBEEFDEADBEEF, "op": "SCMP_CMP_EQ"}],
+        }
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What to run. `duration` in seconds; `output` is the descriptor that the command gets as its
+    standard output instead of ours; `unconfined` starts the container under the marker filter.
+    """
+
+    command: Tuple[str, ...]
+    duration: Optional[float] = None
+    unconfined: bool = False
+    output: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One line of life: what is being recorded, how many calls so far, the newest and its age."""
+
+    name: str
+    calls: int
+    architecture: str
+    newest: int
+    age: float
+    alive: int
+
+
+Watch = Callable[[Tuple[Seen, ...]], None]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    How the command ended, what was recorded (one for each container, or one for the command), and
+    the names of containers that never came to run a program.
+    """
+
+    status: int
+    recordings: Tuple[Recording, ...]
+    failed: Tuple[str, ...]
+
+
+def record(plan: Plan, watch: Watch, tell: Tell) -> Outcome:
+    """
+    Run a command and record it.
+
+    Raises HostError if recording is not possible here, CommandError if the command cannot be
+    started, InputError if it cannot be run as asked.
+    """
+    end = None if plan.duration is None else time.monotonic() + plan.duration
+    with _as_asked(plan) as command, Recorder() as recorder, Signals() as signals:
+        with recorder.command() as number:
+            child = signals.start(command, plan.output)
+        session = _Session(plan, recorder, number)
+        status = wait_for_command(
+            child, signals, Pace(LOOK_SECONDS, end), lambda: watch(session.look())
+        )
+        session.wait_for_containers(signals, Pace(END_SECONDS, end), watch, tell)
+        return session.outcome(status)
+
+
+@contextmanager
+def _as_asked(plan: Plan) -> Iterator[Tuple[str, ...]]:
+    """The command, with the marker filter if the container is to be unconfined."""
+    if not plan.unconfined:
+        yield plan.command
+        return
+    call = arguments.find_engine(plan.command)
+    if call is None or call.verb not in arguments.STARTS:
+        raise InputError(
+            "--unconfined: the command is no podman or docker run",
+            "give containers started by a script --security-opt seccomp=unconfined there",
+        )
+    with tempfile.TemporaryDirectory(prefix="seccomp-trace-") as directory:
+        path = os.path.join(directory, "marker.json")
+        with open(path, "x", encoding="utf-8") as file:
+            json.dump(MARKER, file)
+        os.chmod(directory, 0o755)  # a rootless engine reads it as its own user
+        yield arguments.with_profile(plan.command, call, path)
+
+
+class _Session:
+    """What one run knows while it lasts."""
+
+    def __init__(self, plan: Plan, recorder: Recorder, number: int) -> None:
+        self._plan = plan
+        self._recorder = recorder
+        self._number = number
+        self._host = assembly.this_host()
+        self._since = int(time.time())
+        self._call = arguments.find_engine(plan.command)
+
+    def look(self) -> Tuple[Seen, ...]:
+        """What there is to see now; makes room if the host starts many other containers."""
+        heads = self._recorder.heads()
+        found = self._belongings(heads, lambda engine, reference: None)
+        if len(heads) > CROWDED:
+            kept = found.tree | {one.recording for one in found.containers}
+            self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
+        if found.containers:
+            return tuple(self._seen(_title(one), one.head) for one in found.containers)
+        return (self._seen(os.path.basename(self._plan.command[0]), heads[self._number]),)
+
+    def _seen(self, name: str, head: Head) -> Seen:
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        age = (now - head.newest) / 1e9 if head.newest else 0.0
+        architecture = ""
+        if head.newest:
+            architecture = assembly.architecture_of(head.newest_architecture, head.newest_number)
+        return Seen(name, head.observations, architecture, head.newest_number, age, head.alive)
+
+    def wait_for_containers(
+        self, signals: Signals, pace: Pace, watch: Watch, tell: Tell
+    ) -> None:
+        """Wait for what the command left running, until a signal or the end of the time."""
+        running = [one for one in self.look() if one.alive > 0]
+        if not running or not self._is_worth_waiting():
+            return
+        told = time.monotonic()
+
+        def done() -> bool:
+            nonlocal told
+            seen = self.look()
+            if told and time.monotonic() - told > LOOK_SECONDS:
+                told = 0
+                names = ", ".join(one.name for one in seen if one.alive > 0)
+                tell(f"recording {names} until it ends; Ctrl-C stops recording, not the container")
+            watch(seen)
+            return all(one.alive <= 0 for one in seen)
+
+        wait_until(done, signals, pace)
+
+    def _is_worth_waiting(self) -> bool:
+        """An engine leaves helpers behind that never end; only its containers are waited for."""
+        heads = self._recorder.heads()
+        found = self._belongings(heads, lambda engine, reference: None)
+        return self._call is None or bool(found.containers)
+
+    def _belongings(
+        self, heads: Mapping[int, Head], look_up: Callable[[str, str], Optional[Named]]
+    ) -> Belongings:
+        evidence = Evidence(
+            self._number, heads, self._recorder.launches(), self._recorder.requests(), look_up
+        )
+        return belongings(evidence)
+
+    def outcome(self, status: int) -> Outcome:
+        """The recordings, read from the maps once everything is over."""
+        heads = self._recorder.heads()
+        found = self._belongings(heads, lru_cache(maxsize=None)(self._look_up))
+        doubts = assembly.Doubts(self._recorder.state(), self._recorder.recursion_misses())
+        wanted = found.tree | {one.recording for one in found.containers}
+        contents = self._recorder.contents(wanted)
+        recordings: List[Recording] = []
+        failed: List[str] = []
+        for one in found.containers:
+            if one.infra:
+                continue
+            if not one.head.observations:
+                failed.append(_title(one))
+                continue
+            run = assembly.run_of_container(
+                one, _version(one), self._plan.command, self._plan.unconfined, self._host
+            )
+            run = replace(run, integrity=run.integrity + doubts.reasons())
+            recordings.append(assembly.recording_of(run, [contents[one.recording]], self._host))
+        if not found.containers and self._call is None:
+            run = assembly.run_of_command(heads[self._number], self._plan.command, self._host)
+            run = replace(run, integrity=run.integrity + doubts.reasons())
+            own = [contents[one] for one in sorted(found.tree)]
+            recordings.append(assembly.recording_of(run, own, self._host))
+        return Outcome(status, tuple(recordings), tuple(failed))
+
+    def _look_up(self, engine: str, reference: str) -> Optional[Named]:
+        """Ask the engine that the command called, or the one of that name on this host."""
+        client: Tuple[str, ...] = (engine,)
+        if self._call is not None and self._call.engine == engine:
+            client = self._call.client
+        return engines.registry()[engine].look_up(client, reference, self._since, engines.ask)
+
+
+def _over(head: Head) -> bool:
+    return head.alive <= 0 and head.last_exit > 0
+
+
+def _title(container: Container) -> str:
+    return container.name or container.id[:12] or "container"
+
+
+@lru_cache(maxsize=None)
+def _version_of(path: str) -> str:
+    return engines.runtime_version(path)
+
+
+def _version(container: Container) -> str:
+    """The version of the runtime, which may be known by its name only."""
+    found = shutil.which(container.runtime, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return _version_of(found) if found else ""
