@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +37,9 @@ def cached(name: str, recipe: str, make: Callable[[Path, Path], None]) -> Path:
     path = directory / f"{digest}-{name}"
     with _locked(directory / f"{name}.lock"):
         if not path.exists():
-            with tempfile.TemporaryDirectory(prefix="making-", dir=directory) as work:
+            for interrupted in directory.glob(f"making-{name}-*"):
+                shutil.rmtree(interrupted)
+            with tempfile.TemporaryDirectory(prefix=f"making-{name}-", dir=directory) as work:
                 unfinished = Path(work) / name
                 (Path(work) / "work").mkdir()
                 make(unfinished, Path(work) / "work")

@@ -77,8 +77,10 @@ def servers_archive(directory: Path) -> Path:
 
 def _make_debian(archive: Path, work: Path) -> None:
     tree, log = work / "tree", work / "log"
-    # Namespaces of its own: what the packages' scripts start or mount ends with it.
-    apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    # Namespaces of its own: what the packages' scripts start or mount ends with it, and it ends
+    # with the test session.
+    apart = ["setpriv", "--pdeathsig", "KILL"]
+    apart += ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
     packages = f"--include={','.join(PACKAGES)}"
     command = ["debootstrap", "--variant=minbase", packages, SUITE, str(tree), MIRROR]
     with log.open("w") as output:
