@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from tracer.errors import InputError
@@ -108,13 +107,27 @@ def _refuse_surrogates(text: str) -> None:
         raise ValueError(f'lone surrogate in "{printable(text, 60)}"') from None
 
 
-@dataclass(frozen=True)
 class Node:
-    """A value within a document, and where it stands (`$.runs[0].id`)."""
+    """
+    A value within a document, and where it stands (`$.runs[0].id`).
 
-    value: object
-    source: str
-    path: str = "$"
+    Reading makes some dozen nodes per record, so the path is put together only for a message.
+    """
+
+    __slots__ = ("value", "source", "_parent", "_step")
+
+    def __init__(
+        self, value: object, source: str, parent: Optional[Node] = None, step: str = "$"
+    ) -> None:
+        self.value = value
+        self.source = source
+        self._parent = parent
+        self._step = step
+
+    @property
+    def path(self) -> str:
+        """Where the value stands, from the document's root `$`."""
+        return self._step if self._parent is None else self._parent.path + self._step
 
     def wrong(self, expected: str) -> InputError:
         """Return the error that says what was expected here and what was found."""
@@ -129,7 +142,7 @@ class Node:
 
     def child(self, key: str) -> Node:
         """Return the member of this object, a null if there is none."""
-        return Node(self._members().get(key), self.source, f"{self.path}.{key}")
+        return Node(self._members().get(key), self.source, self, f".{key}")
 
     def items(self) -> List[Node]:
         """Return the elements of this array; none for a null."""
@@ -138,8 +151,7 @@ class Node:
         if not isinstance(self.value, list):
             raise self.wrong("an array")
         return [
-            Node(value, self.source, f"{self.path}[{index}]")
-            for index, value in enumerate(self.value)
+            Node(value, self.source, self, f"[{index}]") for index, value in enumerate(self.value)
         ]
 
     def text(self, default: Optional[str] = None) -> str:

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
-import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Callable, Dict, Iterator, List, Optional, Tuple, Type
@@ -275,7 +273,7 @@ def _open_temporary(
 
 
 def _temporary_name(name: str) -> str:
-    return f".{name[:100]}.{secrets.token_hex(8)}.tmp"
+    return f".{name[:100]}.{os.urandom(8).hex()}.tmp"
 
 
 def _link_open_file(file: int, name: str, directory: int) -> None:
@@ -294,7 +292,8 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def _save_privately(text: str, place: str, name: str) -> str:
-    directory = tempfile.mkdtemp(prefix="seccomp-trace-", dir=place)
+    directory = os.path.join(place, f"seccomp-trace-{os.urandom(8).hex()}")
+    os.mkdir(directory, 0o700)
     try:
         path = os.path.join(directory, name)
         with Destination(path, os.open(directory, _DIRECTORY), name, lambda _: False) as saved:

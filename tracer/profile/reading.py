@@ -77,7 +77,7 @@ def is_conditional(rule: Rule) -> bool:
 
 
 def _node(owner: Mapping[str, object], key: str) -> List[Node]:
-    return Node(owner.get(key), "profile", f"$.{key}").items()
+    return Node(dict(owner), "profile").child(key).items()
 
 
 def _check_rule(rule: Node) -> None:

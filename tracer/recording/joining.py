@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import reduce
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from tracer.document import canonical
@@ -19,7 +20,12 @@ from tracer.recording.records import Executable, Extra, Observation, Reason, Run
 
 Record = TypeVar("Record")
 Key = TypeVar("Key", bound=Union[str, Tuple[str, str], Tuple[str, str, int]])
-Ordered = TypeVar("Ordered", int, str, bool, Tuple[str, ...])
+Ordered = TypeVar("Ordered", int, str, bool)
+
+
+def normal_runs(runs: Iterable[Run]) -> Dict[str, Run]:
+    """Return the runs by id, sorted, those of one id joined."""
+    return {run.id: run for run in _normal(runs, lambda one: one.id, _join_runs)}
 
 
 def normal_executables(executables: Iterable[Executable]) -> Tuple[Executable, ...]:
@@ -32,33 +38,44 @@ def normal_observations(observations: Iterable[Observation]) -> Tuple[Observatio
     return _normal(observations, lambda one: one.key, _join_observations)
 
 
+# Joins all records of one identity at once: two by two, sets of run ids would be copied for each.
 def _normal(
     records: Iterable[Record],
     key: Callable[[Record], Key],
-    join: Callable[[Record, Record], Record],
+    join: Callable[[List[Record]], Record],
 ) -> Tuple[Record, ...]:
-    joined: Dict[Key, Record] = {}
+    same: Dict[Key, List[Record]] = {}
     for record in records:
-        here = key(record)
-        joined[here] = join(joined[here], record) if here in joined else record
-    return tuple(joined[here] for here in sorted(joined))
-
-
-def _join_executables(a: Executable, b: Executable) -> Executable:
-    return replace(a, runs=a.runs | b.runs, extra=join_extras(a.extra, b.extra))
-
-
-def _join_observations(a: Observation, b: Observation) -> Observation:
-    return replace(
-        a,
-        name=_known(a.name, b.name),
-        first=min(a.first, b.first),
-        runs=a.runs | b.runs,
-        extra=join_extras(a.extra, b.extra),
+        same.setdefault(key(record), []).append(record)
+    return tuple(
+        join(same[here]) if len(same[here]) > 1 else same[here][0] for here in sorted(same)
     )
 
 
-def join_runs(a: Run, b: Run) -> Run:
+def _join_executables(same: List[Executable]) -> Executable:
+    return Executable(
+        path=same[0].path,
+        runs=frozenset().union(*(one.runs for one in same)),
+        extra=join_extras(one.extra for one in same),
+    )
+
+
+def _join_observations(same: List[Observation]) -> Observation:
+    return replace(
+        same[0],
+        name=_largest(one.name for one in same),
+        first=min(one.first for one in same),
+        runs=frozenset().union(*(one.runs for one in same)),
+        extra=join_extras(one.extra for one in same),
+    )
+
+
+def _join_runs(same: List[Run]) -> Run:
+    return reduce(_join_two_runs, same)
+
+
+def _join_two_runs(a: Run, b: Run) -> Run:
+    both = (a, b)
     return Run(
         id=a.id,
         engine=max(a.engine, b.engine),
@@ -70,35 +87,38 @@ def join_runs(a: Run, b: Run) -> Run:
         runtime_version=max(a.runtime_version, b.runtime_version),
         kernel=max(a.kernel, b.kernel),
         architecture=max(a.architecture, b.architecture),
-        no_new_privileges=_known(a.no_new_privileges, b.no_new_privileges),
+        no_new_privileges=_largest(run.no_new_privileges for run in both),
         filter=min(a.filter, b.filter),
-        started=_known(a.started, b.started, min),
-        ended=_known(a.ended, b.ended),
+        started=min((run.started for run in both if run.started is not None), default=None),
+        ended=_largest(run.ended for run in both),
         integrity=_join_reasons(a.integrity, b.integrity),
         notes=a.notes if a.notes == b.notes else tuple(sorted({*a.notes, *b.notes})),
-        extra=join_extras(a.extra, b.extra),
+        extra=join_extras(run.extra for run in both),
     )
 
 
 def _join_reasons(a: Tuple[Reason, ...], b: Tuple[Reason, ...]) -> Tuple[Reason, ...]:
-    return a if a == b else _normal(a + b, lambda one: (one.code, one.text), _join_reason)
+    return a if a == b else _normal(a + b, lambda one: (one.code, one.text), _join_same_reasons)
 
 
-def _join_reason(a: Reason, b: Reason) -> Reason:
-    return replace(a, count=max(a.count, b.count), extra=join_extras(a.extra, b.extra))
+def _join_same_reasons(same: List[Reason]) -> Reason:
+    return replace(
+        same[0],
+        count=max(one.count for one in same),
+        extra=join_extras(one.extra for one in same),
+    )
 
 
-def _known(
-    a: Optional[Ordered],
-    b: Optional[Ordered],
-    choose: Callable[[Ordered, Ordered], Ordered] = max,
-) -> Optional[Ordered]:
-    if a is None or b is None:
-        return b if a is None else a
-    return choose(a, b)
+def _largest(values: Iterable[Optional[Ordered]]) -> Optional[Ordered]:
+    return max((value for value in values if value is not None), default=None)
 
 
-def join_extras(a: Extra, b: Extra) -> Extra:
+def join_extras(extras: Iterable[Extra]) -> Extra:
+    """Return the union of fields that we do not know, those of one name joined by their shape."""
+    return reduce(_join_two_extras, extras)
+
+
+def _join_two_extras(a: Extra, b: Extra) -> Extra:
     if a == b or not b:
         return a
     joined = dict(a)

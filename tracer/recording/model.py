@@ -14,9 +14,9 @@ from typing import Mapping, Tuple
 
 from tracer.recording.joining import (
     join_extras,
-    join_runs,
     normal_executables,
     normal_observations,
+    normal_runs,
 )
 from tracer.recording.records import Executable, Extra, Observation, Reason, Run
 
@@ -39,7 +39,7 @@ class Recording:
     extra: Extra = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "runs", dict(sorted(self.runs.items())))
+        object.__setattr__(self, "runs", normal_runs(self.runs.values()))
         object.__setattr__(self, "executables", normal_executables(self.executables))
         object.__setattr__(self, "observations", normal_observations(self.observations))
 
@@ -73,16 +73,17 @@ class Recording:
         return safe.lstrip(".-")[:_NAME_LIMIT] or "recording"
 
 
-def merge(a: Recording, b: Recording) -> Recording:
-    """Return what either recording saw: the union of their runs, executables and observations."""
-    runs = dict(a.runs)
-    for id, run in b.runs.items():
-        runs[id] = join_runs(runs[id], run) if id in runs else run
+def merge(*recordings: Recording) -> Recording:
+    """
+    Return what any of the recordings saw: the union of their runs, executables and observations.
+
+    Associative, commutative and idempotent. Merging many at once is faster than one by one.
+    """
     return Recording(
-        runs=runs,
-        executables=a.executables + b.executables,
-        observations=a.observations + b.observations,
-        extra=join_extras(a.extra, b.extra),
+        runs=normal_runs(run for one in recordings for run in one.runs.values()),
+        executables=tuple(seen for one in recordings for seen in one.executables),
+        observations=tuple(seen for one in recordings for seen in one.observations),
+        extra=join_extras([(), *(one.extra for one in recordings)]),
     )
 
 

@@ -1,0 +1,98 @@
+"""
+The profile that is written for a recording: what was seen, the runtime's floor, the baseline.
+
+Joins `generate`, `floors` and `extend`; decides which floors a recording asks for by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
+
+from tracer.profile.extend import extend
+from tracer.profile.floors import floor_for, known_runtimes
+from tracer.profile.generate import generate, render
+from tracer.recording import Recording, Run
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    What kind of profile is asked for.
+
+    `runtimes`: None for those of the recording itself ("auto"), or exactly these.
+    """
+
+    runtimes: Optional[FrozenSet[str]] = None
+    baseline: Optional[Mapping[str, object]] = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """
+    A profile's text, the calls that it owes to a floor alone, the runtimes whose floor it has, and
+    what a person should know about it.
+    """
+
+    text: str
+    floor_only: FrozenSet[str]
+    runtimes: Tuple[str, ...]
+    messages: Tuple[str, ...]
+
+
+def make(recording: Recording, wanted: Wanted) -> Made:
+    """
+    The profile of a recording.
+
+    A recording of no runtime that was measured gets the floors of all that were (a plain command's
+    profile is meant for whichever will start it), and a message says so.
+    """
+    chosen, messages = _floors(recording, wanted)
+    floor = frozenset[str]().union(*chosen.values())
+    profile: Mapping[str, object] = generate(recording, floor)
+    if wanted.baseline is not None:
+        extended = extend(wanted.baseline, profile)
+        profile = extended.profile
+        messages += extended.messages
+    recorded = {seen.name for seen in recording.observations}
+    return Made(
+        text=render(profile),
+        floor_only=frozenset(floor - recorded),
+        runtimes=tuple(sorted(chosen)),
+        messages=tuple(messages),
+    )
+
+
+def _floors(
+    recording: Recording, wanted: Wanted
+) -> Tuple[Dict[str, FrozenSet[str]], List[str]]:
+    """The floors to add, by runtime, and what there is to say about the choice."""
+    if wanted.runtimes is not None:
+        return {name: floor_for(name, _privileges(recording)) for name in wanted.runtimes}, []
+    measured = known_runtimes()
+    floors: Dict[str, FrozenSet[str]] = {}
+    messages: List[str] = []
+    for run in recording.runs.values():
+        if run.runtime in measured:
+            own = floor_for(run.runtime, run.no_new_privileges)
+            floors[run.runtime] = floors.get(run.runtime, frozenset()) | own
+        else:
+            floors.update({name: floor_for(name, None) for name in sorted(measured)})
+            messages.append(_unmeasured(run, sorted(measured)))
+    return floors, list(dict.fromkeys(messages))
+
+
+def _unmeasured(run: Run, measured: List[str]) -> str:
+    every = " and ".join(measured)
+    if run.runtime:
+        return (
+            f"what the runtime {run.runtime} itself calls was never measured: the profile has the "
+            f"floor of {every} instead, and may not start every time"
+        )
+    return f"no container runtime was seen: the profile has the floor of {every}"
+
+
+def _privileges(recording: Recording) -> Optional[bool]:
+    """no_new_privileges, if all runs agree."""
+    values = {run.no_new_privileges for run in recording.runs.values()}
+    return values.pop() if len(values) == 1 else None
