@@ -1,0 +1,90 @@
+"""
+The command line: one file per command, each parses, calls, prints and gives an exit code.
+
+`main` is the one place where an expected error becomes a line on standard error and an exit code.
+Commands are imported when they are called, so that `--help` is fast and needs no bcc.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import List, Optional
+
+import click
+
+from tracer import __version__
+from tracer.errors import CommandError, SeccompTraceError
+
+# command: what `seccomp-trace --help` says of it. Its file is tracer/cli/NAME.py.
+COMMANDS = {
+    "run": "Run a command, record what its containers need, write the profile.",
+    "generate": "Make a profile from recordings.",
+    "doctor": "Check whether this host can record, and say what to do if not.",
+}
+
+TRACER_FAILED = 125  # as env(1), timeout(1) and podman-run(1) have it
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+class Commands(click.Group):
+    """A group that knows its commands' names, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> List[str]:
+        """The commands in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"tracer.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seccomp-trace")
+def cli() -> None:
+    """Record what a container asks of the kernel; write the seccomp profile that starts it again."""
+
+
+def main() -> None:
+    """
+    The entry point `seccomp-trace`.
+
+    Exit codes: those of the command that `run` runs; 125 if the tracer itself failed or a
+    recording is not complete, 126 or 127 if the command could not be started or found; 1 for
+    findings of a judging command, 2 for wrong usage, 130 if interrupted.
+    """
+    try:
+        status = cli(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        status = end.exit_code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be flushed there
+        status = PIPE_CLOSED
+    except CommandError as error:
+        complain(error)
+        status = error.status
+    except SeccompTraceError as error:
+        complain(error)
+        status = TRACER_FAILED
+    sys.exit(status)
+
+
+def complain(problem: object) -> None:
+    """One line to standard error."""
+    click.echo(f"seccomp-trace: {problem}", err=True)

@@ -1,0 +1,65 @@
+"""
+`seccomp-trace generate`: recordings to a profile, without a kernel.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Optional, Tuple
+
+import click
+
+from tracer.cli import TRACER_FAILED, complain, options
+from tracer.cli.results import (
+    STANDARD_OUTPUT,
+    Results,
+    incomplete_lines,
+    read_recordings,
+    text_of,
+)
+from tracer.errors import InputError
+from tracer.profile.making import Wanted, make
+from tracer.profile.reading import read_profile
+from tracer.recording import merge
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    metavar="PROFILE",
+    default=STANDARD_OUTPUT,
+    help="Where the profile goes. [standard output]",
+)
+@options.baseline
+@options.runtime_floor
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
+def generate(
+    output: str, baseline: Optional[str], runtime_floor: str, recordings: Tuple[str, ...]
+) -> int:
+    """
+    Make one profile that allows what any of these recordings saw.
+
+    RECORDING is a file that run kept; - is standard input.
+    """
+    wanted = Wanted(
+        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
+        baseline=None if baseline is None else read_profile(text_of(baseline), baseline),
+    )
+    whole = reduce(merge, read_recordings(recordings))
+    for line in incomplete_lines(whole):
+        complain(f"not complete: {line}")
+    if not whole.complete and output == STANDARD_OUTPUT:
+        raise InputError(
+            "the recording is not complete, so its profile is not printed",
+            "-o FILE writes it as FILE.incomplete",
+        )
+    made = make(whole, wanted)
+    for message in made.messages:
+        complain(message)
+    with Results(output) as results:
+        written = results.write(whole, made)
+    if not whole.complete:
+        complain(f"the profile is {written.profile}")
+        return TRACER_FAILED
+    return 0

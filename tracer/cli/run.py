@@ -1,0 +1,96 @@
+"""
+`seccomp-trace run`: a command, its containers, their profiles.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Optional, Tuple
+
+import click
+
+from tracer.cli import TRACER_FAILED, complain, options
+from tracer.cli.results import Results, incomplete_lines, text_of
+from tracer.errors import OutputError, SeccompTraceError
+from tracer.profile.making import Wanted, make
+from tracer.profile.reading import read_profile
+from tracer.recording import Recording
+from tracer.text import printable
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option(
+    "-o", "--output", metavar="PROFILE|DIR/|-", help="Where the profile goes. [NAME.seccomp.json]"
+)
+@click.option("--recording", metavar="FILE", help="Keep the recording, for generate and check.")
+@options.baseline
+@click.option("--unconfined", is_flag=True, help="Start the container without its own profile.")
+@options.runtime_floor
+@click.option(
+    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S s."
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def run(
+    output: Optional[str],
+    recording: Optional[str],
+    baseline: Optional[str],
+    unconfined: bool,
+    runtime_floor: str,
+    duration: Optional[float],
+    command: Tuple[str, ...],
+) -> int:
+    """
+    Run COMMAND, record what its containers ask of the kernel, and write their profiles.
+
+    COMMAND may be podman run, docker run, a script that starts several containers, or a plain
+    program. It keeps its arguments, streams and exit code.
+    """
+    wanted = Wanted(
+        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
+        baseline=None if baseline is None else read_profile(text_of(baseline), baseline),
+    )
+    with Results(output, recording) as results:
+        return _record(results, wanted, command, unconfined=unconfined, duration=duration)
+
+
+def _record(
+    results: Results,
+    wanted: Wanted,
+    command: Tuple[str, ...],
+    *,
+    unconfined: bool,
+    duration: Optional[float],
+) -> int:
+    from tracer.report.life import Life
+    from tracer.session.recording_run import Plan, record
+
+    plan = Plan(command, duration, unconfined, 2 if results.to_standard_output else None)
+    with Life(sys.stderr) as life:
+        outcome = record(plan, life.show, lambda line: life.say(f"seccomp-trace: {line}"))
+    for name in outcome.failed:
+        complain(f"{printable(name)} never came to run a program: nothing was recorded")
+    if not outcome.recordings and not outcome.failed:
+        complain("the command started no container: nothing was recorded")
+    results.check_number(outcome.recordings)
+    good = [_write(results, wanted, one) for one in outcome.recordings]
+    if not good:
+        return outcome.status or TRACER_FAILED
+    return outcome.status if all(good) else TRACER_FAILED
+
+
+def _write(results: Results, wanted: Wanted, recording: Recording) -> bool:
+    """Write one recording's results and say so; False if something is wrong with them."""
+    from tracer.report.summary import summary
+
+    made = make(recording, wanted)
+    for message in made.messages:
+        complain(message)
+    try:
+        written = results.write(recording, made)
+    except OutputError as error:
+        complain(error)
+        return False
+    click.echo(summary(recording, made, written.profile, written.recording), err=True, nl=False)
+    for line in incomplete_lines(recording):
+        complain(f"not complete: {line}")
+    return recording.complete

@@ -1,0 +1,94 @@
+"""
+The summary at the end of a recording: how much, by whom, under what, and where the files are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import Dict, Protocol, Sequence, Set, Tuple
+
+from tracer.recording import RUNTIME, Recording, Run
+from tracer.text import printable
+
+NAMED_AT_MOST = 12
+WIDTH = 60
+
+
+class Made(Protocol):
+    """What the summary says of a profile; `profile.making.Made` is one."""
+
+    @property
+    def text(self) -> str: ...  # noqa: E704
+
+    @property
+    def floor_only(self) -> "frozenset[str]": ...  # noqa: E704
+
+    @property
+    def runtimes(self) -> Tuple[str, ...]: ...  # noqa: E704
+
+
+def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
+    """Several lines, ending in a newline; `profile` and `kept` say where the files are."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tracer.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # plain text; whatever comes from outside goes through `printable`
+    )
+    environment.filters["printable"] = lambda text: printable(str(text), WIDTH)
+    programs = _programs(recording)
+    return environment.get_template("summary.txt.j2").render(
+        name=recording.name,
+        calls=len({seen.name for seen in recording.observations}),
+        runtime_only=len(_runtime_only(recording)),
+        allowed=allowed(made.text),
+        floor_only=len(made.floor_only),
+        floors=" and ".join(made.runtimes),
+        under=_under(recording.runs.values()),
+        programs=programs[:NAMED_AT_MOST],
+        more=len(programs) - NAMED_AT_MOST,
+        notes=sorted({note for run in recording.runs.values() for note in run.notes}),
+        profile=profile,
+        kept=kept,
+    )
+
+
+def allowed(profile: str) -> int:
+    """How many calls a profile's ALLOW groups name."""
+    rules = json.loads(profile)["syscalls"]
+    return len({name for rule in rules if rule["action"] == "SCMP_ACT_ALLOW" for name in _names(rule)})
+
+
+def _names(rule: Dict[str, object]) -> Sequence[str]:
+    names = rule.get("names", [rule.get("name", "")])
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _programs(recording: Recording) -> "list[Tuple[str, int]]":
+    """Each executable with how many different calls it made, the most first; the runtime last."""
+    calls: Dict[str, Set[Tuple[str, int]]] = defaultdict(set)
+    for seen in recording.observations:
+        calls[seen.executable].add((seen.architecture, seen.number))
+    order = sorted(calls, key=lambda path: (path == RUNTIME, -len(calls[path]), path))
+    return [(path, len(calls[path])) for path in order]
+
+
+def _runtime_only(recording: Recording) -> "set[object]":
+    """The calls that nobody but the runtime made."""
+    by_runtime = {seen.name for seen in recording.observations if seen.executable == RUNTIME}
+    return by_runtime - {
+        seen.name for seen in recording.observations if seen.executable != RUNTIME
+    }
+
+
+def _under(runs: "Sequence[Run] | object") -> str:
+    parts = set()
+    for run in runs:  # type: ignore[attr-defined]
+        runtime = f"{run.runtime} {run.runtime_version}".strip()
+        parts.add(", ".join(part for part in (run.engine, runtime) if part))
+    return "; ".join(sorted(part for part in parts if part))
