@@ -53,7 +53,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seccomp-trace")
 def cli() -> None:
-    """Record what a container asks of the kernel; write the seccomp profile that starts it again."""
+    """Record what a container asks of the kernel, and write the profile that starts it again."""
 
 
 def main() -> None:

@@ -94,7 +94,7 @@ class Results:
         )
 
     def write(self, recording: Recording, made: Made) -> Written:
-        """Write one recording's results; what fails is saved elsewhere and raised as OutputError."""
+        """Write one recording's results. What fails is saved elsewhere: OutputError says where."""
         kept = ""
         name = self._unused(recording)
         suffix = "" if recording.complete else INCOMPLETE

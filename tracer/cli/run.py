@@ -11,7 +11,7 @@ import click
 
 from tracer.cli import TRACER_FAILED, complain, options
 from tracer.cli.results import Results, incomplete_lines, text_of
-from tracer.errors import OutputError, SeccompTraceError
+from tracer.errors import OutputError
 from tracer.profile.making import Wanted, make
 from tracer.profile.reading import read_profile
 from tracer.recording import Recording

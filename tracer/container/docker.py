@@ -15,7 +15,9 @@ class Docker:
 
     name = "docker"
 
-    def look_up(self, client: Sequence[str], reference: str, since: int, ask: Ask) -> Optional[Named]:
+    def look_up(
+        self, client: Sequence[str], reference: str, since: int, ask: Ask
+    ) -> Optional[Named]:
         """See Engine.look_up."""
         template = '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.Image}}}'
         inspect = [*client, "container", "inspect", "--format", template, "--", reference]
@@ -25,7 +27,9 @@ class Docker:
             return Named(string_at(found, "id"), name, string_at(found, "image"))
         return self._event(client, reference, since, ask)
 
-    def _event(self, client: Sequence[str], reference: str, since: int, ask: Ask) -> Optional[Named]:
+    def _event(
+        self, client: Sequence[str], reference: str, since: int, ask: Ask
+    ) -> Optional[Named]:
         events = ask(
             [*client, "events", "--since", str(since), "--until", f"{time.time():.9f}"]
             + ["--filter", f"container={reference}", "--format", "{{json .}}"]

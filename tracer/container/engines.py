@@ -38,12 +38,14 @@ class Engine(Protocol):
 
     name: str
 
-    def look_up(self, client: Sequence[str], reference: str, since: int, ask: Ask) -> Optional[Named]:
+    def look_up(
+        self, client: Sequence[str], reference: str, since: int, ask: Ask
+    ) -> Optional[Named]:
         """
         The container of an id or name, whether it still exists or not.
 
-        `client` is how the engine's client is called, options included, `since` the Unix time from which its
-        events are asked for. None if the engine does not know it.
+        `client` is how the engine's client is called, options included; `since` the Unix time from
+        which its events are asked for. None if the engine does not know it.
         """
 
 

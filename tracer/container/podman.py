@@ -47,7 +47,9 @@ class Podman:
 
     name = "podman"
 
-    def look_up(self, client: Sequence[str], reference: str, since: int, ask: Ask) -> Optional[Named]:
+    def look_up(
+        self, client: Sequence[str], reference: str, since: int, ask: Ask
+    ) -> Optional[Named]:
         """See Engine.look_up."""
         template = (
             '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .ImageName}},'

@@ -21,10 +21,8 @@ VMLINUX = Path("/sys/kernel/btf/vmlinux")
 MAGIC = 0xEB9F
 HEADER = struct.Struct("=HBBIIIII")  # struct btf_header, include/uapi/linux/btf.h
 
-(INT, POINTER, ARRAY, STRUCT, UNION, ENUM, FORWARD, TYPEDEF, VOLATILE, CONST, RESTRICT) = range(
-    1, 12
-)
-(FUNCTION, PROTOTYPE, VARIABLE, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64) = range(12, 20)
+INT, POINTER, ARRAY, STRUCT, UNION, ENUM, FORWARD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(1, 12)
+FUNCTION, PROTOTYPE, VARIABLE, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(12, 20)
 
 # 32-bit words that follow a type's own three: (fixed, for each of its `vlen` entries).
 WORDS = {

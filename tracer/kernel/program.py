@@ -67,9 +67,9 @@ class Loaded:
     Descriptors of what is in the kernel, by name. Closing them, or dying, takes it all out again.
     """
 
-    maps: Mapping[str, int]
-    programs: Mapping[str, int]
-    links: Mapping[str, int]
+    maps: Dict[str, int]
+    programs: Dict[str, int]
+    links: Dict[str, int]
 
     def close(self) -> None:
         """Detach the programs, then let go of the maps."""
@@ -101,11 +101,11 @@ def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
 
 def _fill(loaded: Loaded, module: Any, targets: Mapping[str, int]) -> None:
     for name in MAPS:
-        loaded.maps[name] = _map_descriptor(module, name)  # type: ignore[index]
+        loaded.maps[name] = _map_descriptor(module, name)
     for name, target in targets.items():
-        loaded.programs[name] = _program(name, module.dump_func(name.encode()), target)  # type: ignore[index]
+        loaded.programs[name] = _program(name, module.dump_func(name.encode()), target)
     for name in PROGRAMS:
-        loaded.links[name] = bpf.attach_tracing(loaded.programs[name])  # type: ignore[index]
+        loaded.links[name] = bpf.attach_tracing(loaded.programs[name])
 
 
 def _program(name: str, instructions: bytes, target: int) -> int:
@@ -167,7 +167,7 @@ def _bcc() -> Any:
 
     Raises HostError if it is missing, broken, or the unrelated package of that name from PyPI.
     """
-    hint = "install your distribution's python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora, RHEL)"
+    hint = "install python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora, RHEL)"
     try:
         import bcc
     except ImportError as error:

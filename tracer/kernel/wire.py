@@ -88,9 +88,10 @@ class State:
 
 def head(value: bytes) -> Head:
     """A value of the map `recordings`."""
-    fields = HEAD.unpack(value)
-    flags = tuple(bool(flag) for flag in fields[14:18])
-    return Head(*fields[:14], *flags, *fields[18:22], text(fields[22]), text(fields[23]))
+    fields = list(HEAD.unpack(value))
+    fields[14:18] = [bool(flag) for flag in fields[14:18]]
+    fields[22:24] = [text(field) for field in fields[22:24]]
+    return Head(*fields)
 
 
 def command_head(born: int, process: int) -> bytes:
@@ -109,8 +110,9 @@ def command_thread(recording: int, filters: int) -> bytes:
 
 def call(key: bytes, value: bytes) -> Call:
     """An entry of the map `observations`."""
+    recording, number, architecture, call_number = OBSERVATION_KEY.unpack(key)
     first, thread, comm = OBSERVATION.unpack(value)
-    return Call(*OBSERVATION_KEY.unpack(key), first, thread, text(comm))
+    return Call(recording, number, architecture, call_number, first, thread, text(comm))
 
 
 def executable(key: bytes, value: bytes) -> Tuple[int, int, str]:

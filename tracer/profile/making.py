@@ -63,9 +63,7 @@ def make(recording: Recording, wanted: Wanted) -> Made:
     )
 
 
-def _floors(
-    recording: Recording, wanted: Wanted
-) -> Tuple[Dict[str, FrozenSet[str]], List[str]]:
+def _floors(recording: Recording, wanted: Wanted) -> Tuple[Dict[str, FrozenSet[str]], List[str]]:
     """The floors to add, by runtime, and what there is to say about the choice."""
     if wanted.runtimes is not None:
         return {name: floor_for(name, _privileges(recording)) for name in wanted.runtimes}, []

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import Dict, Protocol, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Protocol, Sequence, Set, Tuple
 
 from tracer.recording import RUNTIME, Recording, Run
 from tracer.text import printable
@@ -61,7 +61,8 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
 def allowed(profile: str) -> int:
     """How many calls a profile's ALLOW groups name."""
     rules = json.loads(profile)["syscalls"]
-    return len({name for rule in rules if rule["action"] == "SCMP_ACT_ALLOW" for name in _names(rule)})
+    allowing = [rule for rule in rules if rule["action"] == "SCMP_ACT_ALLOW"]
+    return len({name for rule in allowing for name in _names(rule)})
 
 
 def _names(rule: Dict[str, object]) -> Sequence[str]:
@@ -69,7 +70,7 @@ def _names(rule: Dict[str, object]) -> Sequence[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def _programs(recording: Recording) -> "list[Tuple[str, int]]":
+def _programs(recording: Recording) -> List[Tuple[str, int]]:
     """Each executable with how many different calls it made, the most first; the runtime last."""
     calls: Dict[str, Set[Tuple[str, int]]] = defaultdict(set)
     for seen in recording.observations:
@@ -78,17 +79,17 @@ def _programs(recording: Recording) -> "list[Tuple[str, int]]":
     return [(path, len(calls[path])) for path in order]
 
 
-def _runtime_only(recording: Recording) -> "set[object]":
-    """The calls that nobody but the runtime made."""
-    by_runtime = {seen.name for seen in recording.observations if seen.executable == RUNTIME}
-    return by_runtime - {
-        seen.name for seen in recording.observations if seen.executable != RUNTIME
-    }
+def _runtime_only(recording: Recording) -> Set[Tuple[str, int]]:
+    """The calls (architecture, number) that nobody but the runtime made."""
+    calls: Dict[bool, Set[Tuple[str, int]]] = {True: set(), False: set()}
+    for seen in recording.observations:
+        calls[seen.executable == RUNTIME].add((seen.architecture, seen.number))
+    return calls[True] - calls[False]
 
 
-def _under(runs: "Sequence[Run] | object") -> str:
+def _under(runs: Iterable[Run]) -> str:
     parts = set()
-    for run in runs:  # type: ignore[attr-defined]
+    for run in runs:
         runtime = f"{run.runtime} {run.runtime_version}".strip()
         parts.add(", ".join(part for part in (run.engine, runtime) if part))
     return "; ".join(sorted(part for part in parts if part))

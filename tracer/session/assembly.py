@@ -108,9 +108,7 @@ def head_notes(head: wire.Head) -> Tuple[str, ...]:
     return tuple(notes)
 
 
-def recording_of(
-    run: Run, contents: Iterable[Content], host: Host
-) -> Recording:
+def recording_of(run: Run, contents: Iterable[Content], host: Host) -> Recording:
     """One recording of one run, from what one or more of the kernel's recordings hold."""
     runs = frozenset({run.id})
     executables: Dict[str, Executable] = {}

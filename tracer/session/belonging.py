@@ -94,9 +94,7 @@ def _tree(command: int, heads: Mapping[int, Head]) -> FrozenSet[int]:
     return frozenset(tree)
 
 
-def _of_tree(
-    recording: int, head: Head, launch: Optional[Launch], look_up: LookUp
-) -> Container:
+def _of_tree(recording: int, head: Head, launch: Optional[Launch], look_up: LookUp) -> Container:
     id = head.container or (launch.container if launch else "")
     engine = "podman" if launch else ""
     named = look_up(engine, id) if engine and id else None

@@ -63,7 +63,7 @@ def _not_started(name: str, error: Exception) -> CommandError:
         return CommandError(f"{name!r}: {error}", status=127)
     if isinstance(error, FileNotFoundError):
         if "/" in name and os.path.exists(name):
-            hint = "its interpreter (the line that begins with #!, or its dynamic linker) is missing"
+            hint = "its interpreter is missing (after #!, or its dynamic linker)"
             return CommandError(f"{name}: cannot be executed", hint, status=126)
         return CommandError(f"{name}: command not found", "check the name and PATH", status=127)
     if isinstance(error, PermissionError):
@@ -76,7 +76,7 @@ def _not_started(name: str, error: Exception) -> CommandError:
 
 @dataclass(frozen=True)
 class Pace:
-    """How long to wait between looks, in seconds, and when to stop (time.monotonic) at the latest."""
+    """Seconds between looks, and when to stop at the latest (time.monotonic)."""
 
     look: float
     end: Optional[float]

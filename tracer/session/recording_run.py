@@ -7,13 +7,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, Iterator, List, Mapping, Optional, Tuple
 
 from tracer.container import arguments, engines
 from tracer.container.engines import Named
@@ -162,9 +161,7 @@ class _Session:
             architecture = assembly.architecture_of(head.newest_architecture, head.newest_number)
         return Seen(name, head.observations, architecture, head.newest_number, age, head.alive)
 
-    def wait_for_containers(
-        self, signals: Signals, pace: Pace, watch: Watch, tell: Tell
-    ) -> None:
+    def wait_for_containers(self, signals: Signals, pace: Pace, watch: Watch, tell: Tell) -> None:
         """Wait for what the command left running, until a signal or the end of the time."""
         running = [one for one in self.look() if one.alive > 0]
         if not running or not self._is_worth_waiting():
