@@ -17,9 +17,10 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 
 NUMBERS = {"x86_64": 321, "aarch64": 280}
 
-MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD = range(1, 6)
-OBJECT_INFO, RAW_TRACEPOINT_OPEN, MAP_LOOKUP_BATCH = 15, 17, 24
+MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD = range(6)
+OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
 
+MAP_TYPE_TASK_STORAGE = 29
 PROG_TYPE_TRACING = 26
 TRACE_RAW_TP = 23  # enum bpf_attach_type: BPF_TRACE_RAW_TP
 LICENSE = b"GPL\0"
@@ -61,6 +62,43 @@ def call(command: int, attributes: bytes) -> Tuple[int, bytes]:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
     return result, buffer.raw
+
+
+def create_map(name: str, kind: int, key: int, value: int, entries: int, flags: int) -> int:
+    """A new map's descriptor; sizes in bytes. Raises OSError."""
+    types = _storage_types(value) if kind == MAP_TYPE_TASK_STORAGE else 0
+    try:
+        attributes = struct.pack(
+            "=IIIIIII16sIIIII",
+            *(kind, key, value, entries, flags, 0, 0),
+            name.encode()[:15],
+            *(0, types, 1 if types else 0, 3 if types else 0, 0),
+        )
+        return call(MAP_CREATE, attributes)[0]
+    finally:
+        if types:
+            os.close(types)
+
+
+def _storage_types(size: int) -> int:
+    """
+    BTF for a task storage map, which the kernel demands: 1 int (the key, a pidfd), 2 unsigned
+    char, 3 an array of `size` of those (the value). Layout: include/uapi/linux/btf.h.
+    """
+    strings = b"\0int\0char\0"
+    types = struct.pack("=IIII", 1, 1 << 24, 4, 1 << 24 | 32)
+    types += struct.pack("=IIII", 5, 1 << 24, 1, 8)
+    types += struct.pack("=IIIIII", 0, 3 << 24, 0, 2, 1, size)
+    header = struct.pack("=HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings))
+    blob = header + types + strings
+    room = ctypes.create_string_buffer(blob, len(blob))
+    return call(BTF_LOAD, struct.pack("=QQIII", ctypes.addressof(room), 0, len(blob), 0, 0))[0]
+
+
+def map_creation(descriptor: int) -> Tuple[int, int, int, int, int]:
+    """Of a map: type, key size, value size, entries, flags (struct bpf_map_info)."""
+    kind, _, key, value, entries, flags = struct.unpack_from("=IIIIII", _info(descriptor))
+    return kind, key, value, entries, flags
 
 
 def load_tracing(name: str, instructions: bytes, target: int) -> int:

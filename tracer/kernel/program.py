@@ -12,15 +12,15 @@ knows, so that a member of the forked child is one load and it can own task stor
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
+import resource
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, btf, layout
+from tracer.kernel import bpf, btf, image, layout
 from tracer.kernel.sources import bpf_directory
 
 # program: raw tracepoint. In this order, so that no task can be adopted before it can be let go.
@@ -45,6 +45,11 @@ MAPS = (
     "launches",
     "requests",
     "state",
+    "blank_recording",
+    "blank_executable",
+    "blank_launch",
+    "blank_request",
+    "blank_name",
 )
 
 CAPACITY: Mapping[str, int] = MappingProxyType(
@@ -80,7 +85,7 @@ class Loaded:
 
 def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
     """
-    Compile, load and attach the recorder.
+    Load and attach the recorder; compile it if this host has not done so yet.
 
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
@@ -88,24 +93,60 @@ def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
     targets = {
         name: layout.tracepoint_type(types, tracepoint) for name, tracepoint in PROGRAMS.items()
     }
-    constants = {**layout.constants(types), **capacity}
-    module = compiled("recorder.c", [f"-D{name}={value}" for name, value in constants.items()])
+    recorder = _image({**layout.constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
-        _fill(loaded, module, targets)
+        _fill(loaded, recorder, targets)
+    except OSError as error:
+        loaded.close()
+        raise _refused(error) from error
     except BaseException:
         loaded.close()
         raise
     return loaded
 
 
-def _fill(loaded: Loaded, module: Any, targets: Mapping[str, int]) -> None:
-    for name in MAPS:
-        loaded.maps[name] = _map_descriptor(module, name)
+def _image(constants: Mapping[str, int]) -> image.Image:
+    """The compiled recorder, as kept or made anew."""
+    directory = bpf_directory()
+    sources = [one for one in directory.rglob("*") if one.suffix in (".c", ".h")]
+    key = image.key_of(sources, constants)
+    found = image.kept(key)
+    if found is None:
+        found = compiled("recorder.c", [f"-D{name}={value}" for name, value in constants.items()])
+        image.keep(key, found)
+    return found
+
+
+def _fill(loaded: Loaded, recorder: image.Image, targets: Mapping[str, int]) -> None:
+    _allow_locked_memory()
+    for name, shape in recorder.maps.items():
+        loaded.maps[name] = bpf.create_map(name, *_numbers(shape))
     for name, target in targets.items():
-        loaded.programs[name] = _program(name, module.dump_func(name.encode()), target)
+        code = recorder.programs[name].linked(loaded.maps)
+        loaded.programs[name] = _program(name, code, target)
     for name in PROGRAMS:
         loaded.links[name] = bpf.attach_tracing(loaded.programs[name])
+
+
+def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:
+    return shape.kind, shape.key, shape.value, shape.entries, shape.flags
+
+
+def _allow_locked_memory() -> None:
+    """Kernels before 5.11 charge maps to RLIMIT_MEMLOCK; later ones do not ask."""
+    try:
+        resource.setrlimit(
+            resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        )
+    except (ValueError, OSError):
+        pass
+
+
+def _refused(error: OSError) -> HostError:
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return unprivileged()
+    return HostError(f"the kernel refuses the recorder: {error.strerror}", "run doctor")
 
 
 def _program(name: str, instructions: bytes, target: int) -> int:
@@ -131,19 +172,20 @@ def unprivileged() -> HostError:
     )
 
 
-def _map_descriptor(module: Any, name: str) -> int:
-    """A descriptor of our own, so that bcc's module and its compiler can go."""
-    library = _bcc().lib
-    theirs = library.bpf_table_fd(module.module, name.encode())
-    return fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, 3)
-
-
-def compiled(source: str, flags: List[str]) -> Any:
+def compiled(source: str, flags: List[str]) -> image.Image:
     """
-    bcc's module for one C file of `bpf/`.
+    One C file of `bpf/` with these programs and maps, compiled by bcc.
 
     Raises HostError with what the compiler said.
     """
+    module = _module(source, flags)
+    names = {_bcc().lib.bpf_table_fd(module.module, name.encode()): name for name in MAPS}
+    maps = {name: image.Shape(*bpf.map_creation(descriptor)) for descriptor, name in names.items()}
+    programs = {name: image.unlinked(module.dump_func(name.encode()), names) for name in PROGRAMS}
+    return image.Image(maps, programs)
+
+
+def _module(source: str, flags: List[str]) -> Any:
     bcc = _bcc()
     directory = bpf_directory()
     text = (directory / source).read_text()
