@@ -20,21 +20,12 @@ from tracer.errors import InputError, OutputError
 from tracer.files import Destination
 from tracer.profile.making import Made
 from tracer.profile.reading import is_profile
-from tracer.recording import Recording, from_json, to_json
+from tracer.recording import Recording, from_json, is_recording, to_json
 
 STANDARD_OUTPUT = "-"
 INCOMPLETE = ".incomplete"
 PROFILE_SUFFIX = ".seccomp.json"
 RECORDING_SUFFIX = ".recording.json"
-
-
-def is_recording(text: str) -> bool:
-    """Whether a text is a recording, and so may be replaced by one."""
-    try:
-        from_json(text, "")
-    except InputError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

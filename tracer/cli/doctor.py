@@ -1,0 +1,32 @@
+"""
+`seccomp-trace doctor`: a line for each thing that recording depends on.
+"""
+
+from __future__ import annotations
+
+import click
+
+from tracer.container import survey
+from tracer.finding import BAD, Finding
+from tracer.kernel import probe
+from tracer.profile import floors
+from tracer.text import printable
+
+
+@click.command()
+def doctor() -> int:
+    """
+    Check privilege, kernel, BTF, bcc, engines and runtimes; say what to do about what is missing.
+
+    Exit code 0 if run can work here, 1 if not.
+    """
+    found = probe.findings() + survey.findings(floors.known_runtimes())
+    for one in found:
+        click.echo(line(one))
+    return 1 if any(one.verdict == BAD for one in found) else 0
+
+
+def line(one: Finding) -> str:
+    """A finding in one line."""
+    remedy = f" -> {one.remedy}" if one.remedy else ""
+    return f"{one.verdict:4}  {one.subject:12}  {printable(one.text + remedy, 300)}"

@@ -1,0 +1,50 @@
+"""
+Which engines and runtimes this host has: what `doctor` says of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import FrozenSet, List
+
+from tracer.container.engines import Ask, ask, runtime_version
+from tracer.finding import Finding, good, note
+
+RUNTIMES = ("runc", "crun")
+PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin"
+
+
+def findings(measured: FrozenSet[str], ask: Ask = ask) -> List[Finding]:
+    """
+    Engines, then runtimes. None of them is needed to record a plain command.
+
+    `measured`: the runtimes whose floor is known.
+    """
+    return [_podman(ask), _docker(ask), *(_runtime(name, measured, ask) for name in RUNTIMES)]
+
+
+def _podman(ask: Ask) -> Finding:
+    version = ask(["podman", "--version"]).strip()
+    if not version:
+        return note("podman", "not found", "install it to record podman's containers")
+    return good("podman", version.replace("podman version ", ""))
+
+
+def _docker(ask: Ask) -> Finding:
+    if not shutil.which("docker"):
+        return note("docker", "not found", "install it to record docker's containers")
+    server = ask(["docker", "version", "--format", "{{.Server.Version}}"]).strip()
+    if not server:
+        return note("docker", "the daemon does not answer", "start it: systemctl start docker")
+    return good("docker", server)
+
+
+def _runtime(name: str, measured: FrozenSet[str], ask: Ask) -> Finding:
+    path = shutil.which(name, path=PLACES)
+    if not path:
+        return note(name, "not found", "install it to record containers that run under it")
+    version = runtime_version(path, ask) or "version unknown"
+    if name not in measured:
+        return note(name, version, "its own calls were never measured: scripts/measure-floor")
+    return good(name, f"{version}, measured")
