@@ -13,10 +13,11 @@ The file: {"version": 1, "floors": [{"runtime": "runc", "version": "1.1.5+ds1-1+
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import FrozenSet, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 from tracer.document import Node, parse
 from tracer.errors import InputError
@@ -99,6 +100,16 @@ def read_floors(text: str, source: str) -> Tuple[Floor, ...]:
     root = Node(parse(text, source), source)
     root.child("version").integer(VERSION, VERSION)
     return tuple(_floor(one) for one in root.child("floors").items())
+
+
+def render_floors(floors: Iterable[Floor]) -> str:
+    """Return the text of a data file that `read_floors` reads back."""
+    entries = [_entry(floor) for floor in floors]
+    return json.dumps({"version": VERSION, "floors": entries}, indent=1) + "\n"
+
+
+def _entry(floor: Floor) -> Dict[str, object]:
+    return {**asdict(floor), "calls": dict(floor.calls)}
 
 
 def _data() -> str:
