@@ -25,7 +25,7 @@
 #include "kernel.h"
 
 #define MAX_STRAYS 4096
-#define MAX_LAUNCHES 1024
+#define MAX_LAUNCHES 2048
 #define MAX_REQUESTS 1024
 #define MAX_LEVELS 8
 #define MAX_COMPONENTS 48
@@ -54,7 +54,7 @@ BPF_HASH(observations, struct observation_key, struct observation, MAX_OBSERVATI
 BPF_HASH(executables, struct executable_key, struct executable, MAX_EXECUTABLES);
 BPF_HASH(namespaces, u32, u64, MAX_RECORDINGS);
 BPF_HASH(containers, struct container_key, u64, MAX_RECORDINGS);
-BPF_HASH(launches, u64, struct launch, MAX_LAUNCHES);
+BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
 BPF_TABLE("lru_hash", struct request, u64, requests, MAX_REQUESTS);
 BPF_ARRAY(state, struct state, 1);
 

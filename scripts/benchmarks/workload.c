@@ -1,0 +1,48 @@
+/*
+ * The work that is measured: `workload calls N` makes N system calls that do next to nothing,
+ * `workload forks N` forks N children that end at once. Prints nanoseconds each.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Time on the processor for calls, so that other work on the machine counts less. */
+static double now(clockid_t clock)
+{
+	struct timespec at;
+
+	clock_gettime(clock, &at);
+	return at.tv_sec * 1e9 + at.tv_nsec;
+}
+
+static void call(void)
+{
+	syscall(SYS_getppid);
+}
+
+static void fork_once(void)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	waitpid(child, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+	int forks = argc > 1 && !strcmp(argv[1], "forks");
+	void (*work)(void) = forks ? fork_once : call;
+	clockid_t clock = forks ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
+	long times = argc > 2 ? atol(argv[2]) : 1;
+	double start = now(clock);
+
+	for (long i = 0; i < times; i++)
+		work();
+	printf("%.2f\n", (now(clock) - start) / times);
+	return 0;
+}
