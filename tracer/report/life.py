@@ -82,6 +82,8 @@ class Life:
 
 def line_of(seen: "Tuple[Seen, ...]") -> str:
     """What is being recorded, in one line: names, calls so far, the newest one and its age."""
+    if not seen:
+        return "waiting for a container to start"
     parts = [_part(one) for one in sorted(seen, key=lambda one: one.age)[:NAMED_AT_MOST]]
     more = len(seen) - len(parts)
     return "recording " + "; ".join(parts) + (f"; and {more} more" if more > 0 else "")

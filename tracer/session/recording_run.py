@@ -143,13 +143,16 @@ class _Session:
         self._call = arguments.find_engine(plan.command)
 
     def look(self) -> Tuple[Seen, ...]:
-        """What there is to see now; makes room if the host starts many other containers."""
+        """
+        What there is to see now: containers, or the command's tree unless an engine is called,
+        which leaves helpers behind that never end. Makes room if others start many containers.
+        """
         heads = self._recorder.heads()
         found = self._belongings(heads, lambda engine, reference: None)
         if len(heads) > CROWDED:
             kept = found.tree | {one.recording for one in found.containers}
             self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
-        if found.containers:
+        if found.containers or self._call is not None:
             return tuple(self._seen(_title(one), one.head) for one in found.containers)
         return (self._seen(os.path.basename(self._plan.command[0]), heads[self._number]),)
 
@@ -164,7 +167,7 @@ class _Session:
     def wait_for_containers(self, signals: Signals, pace: Pace, watch: Watch, tell: Tell) -> None:
         """Wait for what the command left running, until a signal or the end of the time."""
         running = [one for one in self.look() if one.alive > 0]
-        if not running or not self._is_worth_waiting():
+        if not running:
             return
         told = time.monotonic()
 
@@ -179,12 +182,6 @@ class _Session:
             return all(one.alive <= 0 for one in seen)
 
         wait_until(done, signals, pace)
-
-    def _is_worth_waiting(self) -> bool:
-        """An engine leaves helpers behind that never end; only its containers are waited for."""
-        heads = self._recorder.heads()
-        found = self._belongings(heads, lambda engine, reference: None)
-        return self._call is None or bool(found.containers)
 
     def _belongings(
         self, heads: Mapping[int, Head], look_up: Callable[[str, str], Optional[Named]]
