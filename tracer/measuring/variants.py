@@ -29,7 +29,7 @@ CONTAINERS: Tuple[Options, ...] = (
     ("--workdir", "/tmp"),
     ("--user", "65534", "--group-add", "20", "--cap-drop", "all"),
     ("--env", "GREETING=hello", "--interactive"),
-    ("--user", "65534", "--tty", "--workdir", "/root"),
+    ("--user", "65534", "--tty", "--workdir", "/etc"),
     ("--cap-add", "all", "--tmpfs", "/run"),
     ("--volume", "/tmp:/mnt:ro", "--pid", "host"),
     ("--uidmap", "0:100000:65536"),  # podman's alone
@@ -108,8 +108,9 @@ def _starts(target: Target, numbers: Sequence[int]) -> Iterator[str]:
 
 def lasting_command(target: Target, number: int) -> Tuple[str, ...]:
     """Return the command that leaves a container running, for execs; it prints the id."""
+    detached = ("run", "--detach", "--stop-signal", "KILL")  # sleep ignores the usual one
     options = (*target.options, *CONTAINERS[number % len(CONTAINERS)])
-    return (*target.client, "run", "--detach", "--stop-signal", "KILL", *options, target.image, *LASTING)
+    return (*target.client, *detached, *options, target.image, *LASTING)
 
 
 def exec_script(target: Target, containers: Sequence[str], round: int) -> str:
