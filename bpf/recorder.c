@@ -48,7 +48,7 @@ struct cgroup_name {
 };
 
 BPF_TASK_STORAGE(threads, struct thread);
-BPF_HASH(strays, u32, struct verdict, MAX_STRAYS);
+BPF_HASH(strays, u32, struct thread, MAX_STRAYS);
 BPF_HASH(recordings, u64, struct recording, MAX_RECORDINGS);
 BPF_HASH(observations, struct observation_key, struct observation, MAX_OBSERVATIONS);
 BPF_HASH(executables, struct executable_key, struct executable, MAX_EXECUTABLES);
@@ -63,6 +63,7 @@ BPF_PERCPU_ARRAY(blank_recording, struct recording, 1);
 BPF_PERCPU_ARRAY(blank_executable, struct executable, 1);
 BPF_PERCPU_ARRAY(blank_launch, struct launch, 1);
 BPF_PERCPU_ARRAY(blank_request, struct request, 1);
+BPF_PERCPU_ARRAY(blank_thread, struct thread, 1);
 BPF_PERCPU_ARRAY(blank_name, struct cgroup_name, 1);
 
 /* ---- Recordings begin, tasks join and leave ---- */
@@ -253,19 +254,41 @@ static __always_inline void count_task(u64 id, s64 change)
 		head->last_exit = bpf_ktime_get_boot_ns();
 }
 
-/* A task whose storage the kernel refused waits in a map, by its number, until it asks again. */
+/*
+ * A task whose storage the kernel refuses is kept in a map, by its number, until it ends or the
+ * storage can be had.
+ */
 static __always_inline void stray(const void *task, struct verdict *verdict)
 {
 	u32 zero = 0, number = thread_of(task);
 	struct recording *head = recordings.lookup(&verdict->recording);
 	struct state *counters = state.lookup(&zero);
+	struct thread *blank = blank_thread.lookup(&zero);
 
-	if (!head || !counters)
+	if (!head || !counters || !blank)
 		return;
+	__builtin_memset(blank, 0, sizeof(*blank));
+	blank->verdict = *verdict;
 	__sync_fetch_and_add(&head->strays, 1);
-	if (strays.update(&number, verdict))
+	if (strays.update(&number, blank))
 		__sync_fetch_and_add(&head->lost_tasks, 1);
 	__sync_fetch_and_add(&counters->strays, 1);
+}
+
+static __always_inline struct thread *stray_of(const void *task)
+{
+	u32 zero = 0, number = thread_of(task);
+	struct state *counters = state.lookup(&zero);
+
+	return counters && counters->strays ? strays.lookup(&number) : NULL;
+}
+
+/* What is known of a task, wherever it is kept; NULL: nothing. */
+static __always_inline struct thread *known(void *task)
+{
+	struct thread *kept = threads.task_storage_get(task, 0, 0);
+
+	return kept ? kept : stray_of(task);
 }
 
 static __always_inline struct thread *remember(void *task, struct verdict *verdict)
@@ -283,7 +306,7 @@ static __always_inline struct thread *remember(void *task, struct verdict *verdi
 int on_fork(u64 *ctx)
 {
 	void *parent = (void *)ctx[0], *child = (void *)ctx[1];
-	struct thread *own = threads.task_storage_get(parent, 0, 0), *kept;
+	struct thread *own = known(parent), *kept;
 	struct verdict next = {};
 	u32 level = level_of(child);
 	bool moved;
@@ -305,7 +328,7 @@ int on_cgroup_attach(u64 *ctx)
 {
 	const void *cgroup = (const void *)ctx[0];
 	void *task = (void *)ctx[2];
-	struct thread *own = threads.task_storage_get(task, 0, 0);
+	struct thread *own = known(task);
 	struct verdict next = {};
 	u64 before;
 
@@ -328,17 +351,13 @@ int on_cgroup_attach(u64 *ctx)
 int on_exit(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
-	struct thread *self = threads.task_storage_get(task, 0, 0);
-	u32 zero = 0, number = thread_of(task);
-	struct state *counters = state.lookup(&zero);
-	struct verdict *verdict = self ? &self->verdict : NULL;
+	struct thread *self = known(task);
+	u32 number = thread_of(task);
 
-	if (!verdict && counters && counters->strays)
-		verdict = strays.lookup(&number);
-	if (!verdict || !verdict->recording)
+	if (!self || !self->verdict.recording)
 		return 0;
-	count_task(verdict->recording, -1);
-	if (counters && counters->strays)
+	count_task(self->verdict.recording, -1);
+	if (stray_of(task))
 		strays.delete(&number);
 	return 0;
 }
@@ -489,7 +508,7 @@ static __always_inline u64 target(const struct verdict *self)
 int on_exec(u64 *ctx)
 {
 	void *task = (void *)ctx[0], *bprm = (void *)ctx[2];
-	struct thread *self = threads.task_storage_get(task, 0, 0);
+	struct thread *self = known(task);
 	struct recording *head;
 	u64 recording;
 
@@ -556,26 +575,22 @@ static __always_inline void miss(const void *task, u32 level)
 }
 
 /*
- * The storage of a thread that has none yet. It waits among the strays; or it was there before the
- * recorder, which on the host itself is not even noted. NULL: not ours.
+ * What is known of a thread without storage. It is among the strays, and gets its storage now if
+ * that can be had; or it was there before the recorder, which on the host itself is not even noted.
  */
 static __always_inline struct thread *newcomer(void *task)
 {
-	u32 zero = 0, number = thread_of(task), level = level_of(task);
-	struct state *counters = state.lookup(&zero);
-	struct verdict *waiting = NULL;
-	struct thread *kept;
+	u32 number = thread_of(task), level = level_of(task);
+	struct thread *waiting = stray_of(task), *kept;
 
-	if (counters && counters->strays)
-		waiting = strays.lookup(&number);
 	if (!waiting && !level)
 		return NULL;
 	kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!waiting || !kept) {
+	if (!waiting)
 		miss(task, level);
-		return kept;
-	}
-	kept->verdict = *waiting;
+	if (!waiting || !kept)
+		return waiting;
+	*kept = *waiting;
 	strays.delete(&number);
 	return kept;
 }

@@ -49,6 +49,7 @@ MAPS = (
     "blank_executable",
     "blank_launch",
     "blank_request",
+    "blank_thread",
     "blank_name",
 )
 
