@@ -7,6 +7,8 @@ not belong here: `cli` alone maps an error to one. Raised everywhere, caught in 
 
 from __future__ import annotations
 
+from typing import Tuple
+
 from tracer.text import printable
 
 _LINE_LIMIT = 2000
@@ -31,6 +33,18 @@ class HostError(SeccompTraceError):
 
 class InputError(SeccompTraceError):
     """What we were given is wrong: a document, or the value of an argument."""
+
+
+class DocumentError(InputError):
+    """
+    A document is wrong in one or several places.
+
+    `problems` has a line for each, with the file, the JSON path and what was expected there.
+    """
+
+    def __init__(self, problems: Tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class OutputError(SeccompTraceError):
