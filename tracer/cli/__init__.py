@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import List, Optional
 
 import click
 
 from tracer import __version__
 from tracer.errors import CommandError, SeccompTraceError
+from tracer.text import printable
 
 # command: what `seccomp-trace --help` says of it. Its file is tracer/cli/NAME.py.
 COMMANDS = {
@@ -27,6 +29,8 @@ COMMANDS = {
 TRACER_FAILED = 125  # as env(1), timeout(1) and podman-run(1) have it
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+LINE_LIMIT = 4000
 
 
 class Commands(click.Group):
@@ -86,5 +90,15 @@ def main() -> None:
 
 
 def complain(problem: object) -> None:
-    """One line to standard error."""
-    click.echo(f"seccomp-trace: {problem}", err=True)
+    """One harmless line to standard error."""
+    say(f"seccomp-trace: {printable(str(problem), LINE_LIMIT)}\n")
+
+
+def say(text: str) -> None:
+    """
+    Text to standard error.
+
+    That it cannot be written there, to a terminal that is gone, is no reason to lose a recording.
+    """
+    with suppress(OSError):
+        click.echo(text, err=True, nl=False)

@@ -61,5 +61,4 @@ def generate(
         written = results.write(whole, made)
     if not whole.complete:
         complain(f"the profile is {written.profile}")
-        return TRACER_FAILED
-    return 0
+    return 0 if whole.complete and written.as_asked else TRACER_FAILED

@@ -12,7 +12,7 @@ import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from tracer import files
 from tracer.cli import complain
@@ -28,12 +28,24 @@ PROFILE_SUFFIX = ".seccomp.json"
 RECORDING_SUFFIX = ".recording.json"
 
 
+class Saved(NamedTuple):
+    """Where a text is now, and whether that is where it was asked to be."""
+
+    place: str
+    as_asked: bool
+
+
 @dataclass(frozen=True)
 class Written:
-    """Where a recording's profile, and the recording itself if it was kept, are now."""
+    """
+    Where a recording's profile, and the recording itself if it was kept, are now.
+
+    `as_asked`: both are where they were asked to be.
+    """
 
     profile: str
     recording: str
+    as_asked: bool
 
 
 class Results:
@@ -57,6 +69,10 @@ class Results:
         elif output is not None and not self.to_standard_output:
             self._file = self._open.enter_context(files.prepare(output, is_profile))
         if recording is not None:
+            if output is not None and os.path.realpath(output) == os.path.realpath(recording):
+                raise OutputError(
+                    f"{recording}: cannot be both the profile and the recording", "name two files"
+                )
             self._recording = self._open.enter_context(files.prepare(recording, is_recording))
         self._taken: Set[str] = set()
 
@@ -85,30 +101,32 @@ class Results:
         )
 
     def write(self, recording: Recording, made: Made) -> Written:
-        """Write one recording's results. What fails is saved elsewhere: OutputError says where."""
-        kept = ""
+        """
+        Write one recording's results; what cannot be written as asked is saved elsewhere, and said.
+
+        Raises OutputError if there is no room anywhere.
+        """
         name = self._unused(recording)
         suffix = "" if recording.complete else INCOMPLETE
-        if self._recording is not None:
-            kept = _save(self._recording, to_json(recording))
-        elif self._directory is not None:
-            path = os.path.join(self._directory, name + RECORDING_SUFFIX)
-            kept = _save_new(path, to_json(recording), is_recording)
-        if self.to_standard_output and recording.complete:
-            sys.stdout.write(made.text)
-            sys.stdout.flush()
-            return Written("standard output", kept)
-        if self._file is not None:
-            return Written(self._save_file(made.text, suffix), kept)
-        path = os.path.join(self._directory or "", name + PROFILE_SUFFIX + suffix)
-        return Written(_save_new(path, made.text, is_profile), kept)
+        kept, kept_as_asked = self._keep(to_json(recording), name, suffix)
+        profile, as_asked = self._write_profile(made.text, name, suffix)
+        return Written(profile, kept, as_asked and kept_as_asked)
 
-    def _save_file(self, text: str, suffix: str) -> str:
-        assert self._file is not None
-        if not suffix:
-            return _save(self._file, text)
-        with self._file.beside(suffix) as beside:
-            return _save(beside, text)
+    def _keep(self, text: str, name: str, suffix: str) -> Saved:
+        if self._recording is not None:
+            return _save_beside(self._recording, suffix, text)
+        if self._directory is not None:
+            path = os.path.join(self._directory, name + RECORDING_SUFFIX + suffix)
+            return _save_new(path, text, is_recording)
+        return Saved("", True)
+
+    def _write_profile(self, text: str, name: str, suffix: str) -> Saved:
+        if self.to_standard_output and not suffix:
+            return _print(text, name + PROFILE_SUFFIX)
+        if self._file is not None:
+            return _save_beside(self._file, suffix, text)
+        path = os.path.join(self._directory or "", name + PROFILE_SUFFIX + suffix)
+        return _save_new(path, text, is_profile)
 
     def _unused(self, recording: Recording) -> str:
         """A name that no other result has; without -o, none that is there already either."""
@@ -133,26 +151,45 @@ def _numbered(name: str) -> Iterator[str]:
         number += 1
 
 
-def _save_new(path: str, text: str, is_replaceable: Callable[[str], bool]) -> str:
+def _save_new(path: str, text: str, is_replaceable: Callable[[str], bool]) -> Saved:
     try:
         destination = files.prepare(path, is_replaceable)
     except OutputError as error:
-        raise _saved_elsewhere(error, path, text) from error
+        return _save_elsewhere(error, path, text)
     with destination:
         return _save(destination, text)
 
 
-def _save(destination: Destination, text: str) -> str:
+def _save_beside(destination: Destination, suffix: str, text: str) -> Saved:
+    if not suffix:
+        return _save(destination, text)
+    with destination.beside(suffix) as beside:
+        return _save(beside, text)
+
+
+def _save(destination: Destination, text: str) -> Saved:
     try:
         destination.write(text)
     except OutputError as error:
-        raise _saved_elsewhere(error, destination.path, text) from error
-    return destination.path
+        return _save_elsewhere(error, destination.path, text)
+    return Saved(destination.path, True)
 
 
-def _saved_elsewhere(error: OutputError, path: str, text: str) -> OutputError:
+# Not through sys.stdout, whose buffer would be tried again, in vain, when the interpreter ends.
+def _print(text: str, name: str) -> Saved:
+    try:
+        with open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False) as stream:
+            stream.write(text)
+    except OSError as error:
+        problem = OutputError(f"standard output: cannot be written: {error.strerror}")
+        return _save_elsewhere(problem, name, text)
+    return Saved("standard output", True)
+
+
+def _save_elsewhere(error: OutputError, path: str, text: str) -> Saved:
     where = files.write_somewhere(text, os.path.basename(path))
-    return OutputError(f"{error.message}; it was saved as {where} instead", error.hint)
+    complain(OutputError(f"{error.message}; it was saved as {where} instead", error.hint))
+    return Saved(where, False)
 
 
 def incomplete_lines(recording: Recording) -> List[str]:

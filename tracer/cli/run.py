@@ -9,7 +9,7 @@ from typing import Optional, Tuple
 
 import click
 
-from tracer.cli import TRACER_FAILED, complain, options
+from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options, say
 from tracer.cli.results import Results, incomplete_lines, text_of
 from tracer.errors import OutputError
 from tracer.profile.making import Wanted, make
@@ -66,7 +66,11 @@ def _record(
 
     plan = Plan(command, duration, unconfined, 2 if results.to_standard_output else None)
     with Life(sys.stderr) as life:
-        outcome = record(plan, life.show, lambda line: life.say(f"seccomp-trace: {line}"))
+
+        def tell(line: str) -> None:
+            life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
+
+        outcome = record(plan, life.show, tell)
     for name in outcome.failed:
         complain(f"{printable(name)} never came to run a program: nothing was recorded")
     if not outcome.recordings and not outcome.failed:
@@ -90,7 +94,7 @@ def _write(results: Results, wanted: Wanted, recording: Recording) -> bool:
     except OutputError as error:
         complain(error)
         return False
-    click.echo(summary(recording, made, written.profile, written.recording), err=True, nl=False)
+    say(summary(recording, made, written.profile, written.recording))
     for line in incomplete_lines(recording):
         complain(f"not complete: {line}")
-    return recording.complete
+    return recording.complete and written.as_asked

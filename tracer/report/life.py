@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import shutil
 import termios
-from typing import Protocol, TextIO, Tuple
+from contextlib import suppress
+from typing import Optional, Protocol, TextIO, Tuple
 
 from tracer import syscalls
 from tracer.text import printable
@@ -40,9 +41,9 @@ class Seen(Protocol):
 class Life:
     """A context in which lines of life are drawn on a stream; leaving it takes the line away."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Optional[TextIO]) -> None:
         self._stream = stream
-        self._terminal = stream.isatty()
+        self._terminal = stream is not None and stream.isatty()
         self._drawn = False
 
     def __enter__(self) -> "Life":
@@ -56,23 +57,28 @@ class Life:
         if not self._terminal or self._is_raw():
             return
         width = shutil.get_terminal_size().columns - 1
-        self._stream.write(ERASE + line_of(seen)[:width])
-        self._stream.flush()
+        self._write(ERASE + line_of(seen)[:width])
         self._drawn = True
 
     def say(self, line: str) -> None:
         """A line that stays."""
         self._erase()
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        self._write(line + "\n")
 
     def _erase(self) -> None:
         if self._drawn:
-            self._stream.write(ERASE)
-            self._stream.flush()
+            self._write(ERASE)
             self._drawn = False
 
+    def _write(self, text: str) -> None:
+        """A terminal that is gone, or no standard error at all, stops no recording."""
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.write(text)
+                self._stream.flush()
+
     def _is_raw(self) -> bool:
+        assert self._stream is not None
         try:
             local_modes = termios.tcgetattr(self._stream.fileno())[3]
         except (termios.error, OSError):

@@ -13,6 +13,7 @@ from tracer.text import printable
 
 NAMED_AT_MOST = 12
 WIDTH = 60
+LINE_WIDTH = 2000  # what a person needs whole: a note of ours, where a file is
 
 
 class Made(Protocol):
@@ -41,6 +42,7 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
         autoescape=False,  # plain text; whatever comes from outside goes through `printable`
     )
     environment.filters["printable"] = lambda text: printable(str(text), WIDTH)
+    environment.filters["whole"] = lambda text: printable(str(text), LINE_WIDTH)
     programs = _programs(recording)
     return environment.get_template("summary.txt.j2").render(
         name=recording.name,

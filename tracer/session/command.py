@@ -96,13 +96,24 @@ def wait_for_command(
         information = signals.next(pace.look)
         if information is None:
             look()
-        elif information.si_signo != signal.SIGCHLD and information.si_code != SENT_BY_KERNEL:
+        elif information.si_signo != signal.SIGCHLD and not _has_reached(information):
             child.send_signal(information.si_signo)
         if pace.end is not None and time.monotonic() >= pace.end and not asked:
             asked = True
             child.send_signal(signal.SIGTERM)
     status = child.returncode
     return 128 - status if status < 0 else status
+
+
+def _has_reached(information: "signal.struct_siginfo") -> bool:
+    """
+    Whether the command had this signal from the terminal, as we had.
+
+    A session's leader alone is told that its terminal is gone: tty_signal_session_leader.
+    """
+    leads = os.getsid(0) == os.getpid()
+    hung_up = information.si_signo == signal.SIGHUP
+    return information.si_code == SENT_BY_KERNEL and not (hung_up and leads)
 
 
 def wait_until(done: Callable[[], bool], signals: Signals, pace: Pace) -> bool:
