@@ -29,7 +29,7 @@ from tracer.session.assembly import Doubts, Host, head_reasons, recording_of, ru
 from tracer.session.assembly import this_host
 from tracer.session.belonging import Belongings, Evidence, belongings
 
-AT_ONCE = 2 * len(CONTAINERS)  # samples of one round: so many fit the kernel's maps with ease
+AT_ONCE = 2 * len(CONTAINERS)  # samples of one round at most: they fit the kernel's maps with ease
 LOADED = 3  # in every third round the processors are busy, so that Go's rarer calls show
 ENDS_WITHIN = 60
 LOOK_SECONDS = 0.05
@@ -40,8 +40,10 @@ Progress = Callable[[int], None]
 def observe_starts(target: Target, wanted: int, progress: Progress) -> List[Sample]:
     """Start at least `wanted` containers; what the runtime called in each."""
 
+    size = min(wanted, AT_ONCE)
+
     def script(round: int) -> str:
-        return start_script(target, range(round * AT_ONCE, (round + 1) * AT_ONCE))
+        return start_script(target, range(round * size, (round + 1) * size))
 
     with _removed(target):
         return _rounds(target, script, wanted, progress)
@@ -50,28 +52,28 @@ def observe_starts(target: Target, wanted: int, progress: Progress) -> List[Samp
 def observe_execs(target: Target, wanted: int, progress: Progress) -> List[Sample]:
     """Execute at least `wanted` programs in running containers; what the runtime called in each."""
     with _removed(target):
-        containers = [one for one in map(_lasting(target), range(AT_ONCE)) if one is not None]
-        return _rounds(
-            target, lambda round: exec_script(target, containers, round), wanted, progress
-        )
+        started = [_lasting(target, number) for number in range(min(wanted, AT_ONCE))]
+        containers = [container for container in started if container is not None]
+
+        def script(round: int) -> str:
+            return exec_script(target, containers, round)
+
+        return _rounds(target, script, wanted, progress)
 
 
-def _lasting(target: Target) -> Callable[[int], Optional[str]]:
-    # None where the engine does not know the variant.
-    def start(number: int) -> Optional[str]:
-        done = subprocess.run(
-            lasting_command(target, number), stdin=subprocess.DEVNULL, capture_output=True
-        )
-        return done.stdout.decode().strip() if done.returncode == 0 else None
-
-    return start
+# The id of a container that goes on; None if the engine cannot do this variant here.
+def _lasting(target: Target, number: int) -> Optional[str]:
+    done = subprocess.run(
+        lasting_command(target, number), stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _rounds(
     target: Target, script: Callable[[int], str], wanted: int, progress: Progress
 ) -> List[Sample]:
     samples: List[Sample] = []
-    most = 2 * (wanted // AT_ONCE + 1)  # some variants may not be possible on this host
+    most = 2 * (wanted // AT_ONCE + 1)  # some variants may not be possible here: more rounds
     for round in range(most):
         with ExitStack() as stack:
             if round % LOADED == LOADED - 1:
