@@ -1,0 +1,64 @@
+"""
+Tests of the promise: a profile starts its container again, every time, and allows little else.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.live.command import SeccompTrace
+from tests.live.conftest import ImageLoader
+from tests.live.engines import Engine
+from tests.live.recorded import record
+
+STARTS = 50
+# What a runtime does before the filter is there, and `ls` never does.
+BEFORE_THE_WINDOW = {"mount", "pivot_root", "clone", "setns", "unshare"}
+MOST_NAMES = 48
+
+
+def test_the_profile_of_ls_starts_the_same_container_every_time(
+    engine: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace
+):
+    """
+    The profile of `ls /` has no call of the runtime's preparations, few names, and never fails.
+    """
+    container = ["--network=none", busybox(engine), "ls", "/"]
+
+    recorded = record(seccomp_trace, engine, "run", "--rm", *container)
+
+    assert "proc" in recorded.done.stdout.split()
+    assert not recorded.allowed() & BEFORE_THE_WINDOW
+    assert len(recorded.allowed()) <= MOST_NAMES
+    assert failed_starts(engine, recorded.profile, container) == []
+
+
+def test_the_profile_of_ls_denies_what_ls_never_asked_for(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace
+):
+    """
+    Under the profile of `ls /` another program of the image is denied what it needs.
+    """
+    recorded = record(seccomp_trace, podman, "run", "--rm", busybox(podman), "ls", "/")
+    under_it = ["run", "--rm", *podman.security(recorded.profile), busybox(podman)]
+
+    denied = podman.run(*under_it, "mkdir", "/tmp/new", check=False)
+
+    assert denied.returncode != 0
+    assert "Operation not permitted" in denied.stderr
+
+
+def failed_starts(engine: Engine, profile: Path, container: list[str]) -> list[str]:
+    """Start one container STARTS times, two at once since this host may have two processors."""
+    command = ["create", *engine.security(profile), *container]
+    pair = [engine.run(*command).stdout.strip() for _ in range(2)]
+
+    def start(number: int) -> str:
+        done = engine.run("start", "--attach", pair[number % 2], check=False)
+        fine = done.returncode == 0 and "proc" in done.stdout.split()
+        return "" if fine else f"start {number}: {done.returncode} {done.stdout} {done.stderr}"
+
+    with ThreadPoolExecutor(1) as even, ThreadPoolExecutor(1) as odd:
+        ends = [(odd if number % 2 else even).submit(start, number) for number in range(STARTS)]
+    return [end.result() for end in ends if end.result()]
