@@ -1,0 +1,233 @@
+"""
+What the kernel answers to a call under a profile, exactly.
+
+The flat rules (`resolve`) go through libseccomp as the runtime would hand them over, and the
+program that libseccomp exports is run (`bpf`). On top comes what a runtime adds of its own: runc's
+prologue, which answers ENOSYS for a number above the newest call that the profile names
+(libcontainer/seccomp/patchbpf/enosys_linux.go). What runc and crun refuse to load is an InputError.
+
+Names that libseccomp does not know are ignored, as runc and crun both do (with a warning), and so
+is a rule that says what the default says anyway.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, Union
+
+from tracer import syscalls
+from tracer.errors import InputError
+from tracer.profile import bpf, libseccomp, model
+from tracer.profile.architectures import ARCHITECTURES, host_of
+from tracer.profile.model import Profile, Rule
+from tracer.profile.resolve import alternatives, is_flat, resolve
+
+RUNC = "runc"
+# Before 1.2 runc's prologue left out the host's own architecture if the profile did not name it.
+RUNC_1_1 = "runc-1.1"
+CRUN = "crun"
+# libseccomp alone: what any program gets that loads these rules.
+NO_RUNTIME = "none"
+RUNTIMES = (RUNC, RUNC_1_1, CRUN, NO_RUNTIME)
+
+_LETS_THROUGH = (model.ALLOW, model.LOG, model.TRACE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What the kernel does with a call: an action (KILL is KILL_THREAD), and its number if it has one.
+
+    TRACE without a tracer and NOTIFY without a listener come to ENOSYS for the program.
+    """
+
+    action: str
+    errno: Optional[int] = None
+
+    @property
+    def lets_through(self) -> bool:
+        """Whether the call itself is made (with TRACE and NOTIFY somebody else decides)."""
+        return self.action in (model.ALLOW, model.LOG)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """
+    A loaded filter: the program, and the newest call that runc's prologue lets pass, by
+    architecture; none for those that it leaves alone.
+    """
+
+    program: Tuple[bpf.Instruction, ...]
+    newest: Tuple[Tuple[str, int], ...] = ()
+
+
+def decide(
+    profile: Profile,
+    architecture: str,
+    syscall: Union[str, int],
+    arguments: Sequence[int] = (),
+    *,
+    capabilities: Optional[AbstractSet[str]] = None,
+    kernel: Optional[Tuple[int, int]] = None,
+    engine: Optional[str] = None,
+    runtime: str = RUNC,
+    host: Optional[str] = None,
+) -> Answer:
+    """
+    Return what the kernel answers to a call that a program of this architecture makes.
+
+    `syscall` is a name, or a number as the kernel knows it (bit 30 set for x32); missing arguments
+    are zero. `capabilities`, `kernel` and `engine` are as in `resolve`; a flat profile needs none.
+    `host` is by default the 64-bit architecture that runs the other. The filter is built once for
+    equal profiles. Raises InputError for what the engine or runtime refuses, and for a call that
+    the architecture does not have.
+    """
+    own = host or host_of(architecture)
+    chosen = None if capabilities is None else frozenset(capabilities)
+    loaded = _loaded(profile, own, chosen, kernel, engine, runtime)
+    return answer(loaded, architecture, number_of(architecture, syscall), arguments)
+
+
+def load(profile: Profile, host: str = syscalls.X86_64, runtime: str = RUNC) -> Filter:
+    """
+    Return the filter that a runtime loads for a flat profile (`resolve`) on a host.
+
+    Raises InputError for what the runtime refuses.
+    """
+    program = bpf.parse(export(profile, host, runtime))
+    return Filter(program, _newest(profile, host, runtime))
+
+
+def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNTIME) -> bytes:
+    """Return the program that libseccomp makes of a flat profile: no prologue is in it."""
+    if not is_flat(profile):
+        raise ValueError("resolve the profile first")
+    refusals = _refusals(profile, host, runtime)
+    if refusals:
+        raise InputError(f"{runtime} refuses the profile: {'; '.join(refusals)}")
+    default = libseccomp.returned(profile.default_action, profile.default_errno)
+    additions = _additions(profile, default, runtime)
+    return libseccomp.compile_filter(default, host, profile.architectures, additions)
+
+
+def answer(
+    loaded: Filter, architecture: str, number: int, arguments: Sequence[int] = ()
+) -> Answer:
+    """Return what a loaded filter answers to a call, by its number; see `decide`."""
+    if _is_beyond(loaded, architecture, number):
+        return Answer(model.ERRNO, errno.ENOSYS)
+    call = bpf.Call(number, ARCHITECTURES[architecture].audit, tuple(arguments))
+    return Answer(*libseccomp.said(bpf.run(loaded.program, call)))
+
+
+def number_of(architecture: str, syscall: Union[str, int]) -> int:
+    """Return the kernel's number of a call; raises InputError if the architecture has no such."""
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"there is no architecture {architecture!r}")
+    if isinstance(syscall, int):
+        return syscall
+    number = syscalls.number_of(architecture, syscall)
+    if number is None:
+        number = libseccomp.number_of(architecture, syscall)
+    if number is None or number < 0:
+        raise InputError(f"{architecture} has no call {syscall!r}")
+    return number
+
+
+@lru_cache(maxsize=16)
+def _loaded(
+    profile: Profile,
+    host: str,
+    capabilities: Optional[FrozenSet[str]],
+    kernel: Optional[Tuple[int, int]],
+    engine: Optional[str],
+    runtime: str,
+) -> Filter:
+    return load(resolve(profile, host, capabilities, kernel, engine=engine), host, runtime)
+
+
+# --- What a runtime makes of the rules ---
+
+
+def _additions(
+    profile: Profile, default: int, runtime: str
+) -> Iterator[libseccomp.Addition]:
+    for rule in profile.rules:
+        returned = libseccomp.returned(rule.action, rule.errno)
+        if returned == default:
+            continue
+        for name in filter(libseccomp.knows, rule.names):
+            for conditions in alternatives(_as_read(rule, runtime)):
+                yield libseccomp.Addition(name, returned, conditions)
+
+
+# crun reads six conditions of a rule and drops the rest (libcrun_generate_seccomp).
+def _as_read(rule: Rule, runtime: str) -> Rule:
+    if runtime != CRUN or len(rule.conditions) <= model.MOST_ARGUMENTS:
+        return rule
+    return Rule(rule.names, rule.action, rule.conditions[: model.MOST_ARGUMENTS])
+
+
+def _refusals(profile: Profile, host: str, runtime: str) -> List[str]:
+    refusals = [
+        f"it does not know the architecture {token}"
+        for token in (host, *profile.architectures)
+        if token not in ARCHITECTURES
+    ]
+    if runtime == CRUN:
+        refusals += _crun_refusals(profile)
+    if runtime in (RUNC, RUNC_1_1):
+        refusals += _runc_refusals(profile)
+    return refusals
+
+
+def _crun_refusals(profile: Profile) -> Iterator[str]:
+    numbered = [(profile.default_action, profile.default_errno)]
+    numbered += [(rule.action, rule.errno) for rule in profile.rules]
+    for action, number in numbered:
+        if number is not None and action not in model.WITH_ERRNO:
+            yield f"an errno beside {action}"
+
+
+# InitSeccomp: runc itself has to write after the filter is loaded.
+def _runc_refusals(profile: Profile) -> Iterator[str]:
+    if profile.default_action == model.NOTIFY:
+        yield f"{model.NOTIFY} as the default action"
+    for rule in profile.rules:
+        if rule.action == model.NOTIFY and "write" in rule.names:
+            yield f"{model.NOTIFY} for write"
+
+
+# --- runc's prologue ---
+
+
+def _newest(profile: Profile, host: str, runtime: str) -> Tuple[Tuple[str, int], ...]:
+    if runtime not in (RUNC, RUNC_1_1):
+        return ()
+    if profile.default_errno == errno.ENOSYS or profile.default_action in _LETS_THROUGH:
+        return ()
+    own = (host,) if runtime == RUNC else ()
+    names = {name for rule in profile.rules for name in rule.names}
+    newest: Dict[str, int] = {}
+    for token in (*profile.architectures, *own):
+        numbers = (libseccomp.number_of(token, name) for name in names)
+        newest[token] = max((number for number in numbers if number is not None), default=0)
+    return tuple((token, number) for token, number in newest.items() if number > 0)
+
+
+def _is_beyond(loaded: Filter, architecture: str, number: int) -> bool:
+    newest = dict(loaded.newest).get(_mode(architecture, number))
+    if newest is None:
+        return False
+    if architecture in ("SCMP_ARCH_S390", "SCMP_ARCH_S390X") and number == 0:
+        return True  # setup(2), by which s390 spells the numbers that it does not know
+    return (number & 0xFFFFFFFF) > newest
+
+
+# x86-64 and x32 are one architecture to the kernel, told apart by bit 30 of the number.
+def _mode(architecture: str, number: int) -> str:
+    if architecture not in (syscalls.X86_64, syscalls.X32):
+        return architecture
+    return syscalls.X32 if number & syscalls.X32_BIT else syscalls.X86_64

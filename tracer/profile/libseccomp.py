@@ -1,0 +1,166 @@
+"""
+The one door to libseccomp, through PyPI's pyseccomp: names to numbers, rules to a filter program.
+
+Imported on first use. What a profile's rules are is the caller's to say, in libseccomp's own
+words; nothing here loads a filter. Another libseccomp may know other names: the one on this host
+answers, and the runtimes of distributions use the same one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Iterable, Optional, Tuple
+
+from tracer.errors import HostError, InputError
+from tracer.profile import model
+from tracer.profile.architectures import ARCHITECTURES
+from tracer.profile.model import Condition
+
+_NO_SUCH_CALL = -1  # __NR_SCMP_ERROR; other negative numbers are calls of other architectures
+_NEWEST_API = 6  # libseccomp 2.5: every action, whatever this host's kernel could do
+
+# SECCOMP_RET_... of linux/seccomp.h.
+_RETURNED = {
+    model.KILL_PROCESS: 0x80000000,
+    model.KILL_THREAD: 0x00000000,
+    model.KILL: 0x00000000,
+    model.TRAP: 0x00030000,
+    model.ERRNO: 0x00050000,
+    model.NOTIFY: 0x7FC00000,
+    model.TRACE: 0x7FF00000,
+    model.LOG: 0x7FFC0000,
+    model.ALLOW: 0x7FFF0000,
+}
+_ACTION_OF = {number: action for action, number in _RETURNED.items() if action != model.KILL}
+_MOST_ERRNO = 4095
+
+
+@dataclass(frozen=True)
+class Addition:
+    """One call of seccomp_rule_add_array: a name that `knows`, a returned value, conditions."""
+
+    name: str
+    returned: int
+    conditions: Tuple[Condition, ...]
+
+
+def returned(action: str, errno: Optional[int]) -> int:
+    """Return the 32 bits by which a filter says an action; without errno it is EPERM."""
+    if action not in model.WITH_ERRNO:
+        return _RETURNED[action]
+    return _RETURNED[action] | ((model.EPERM if errno is None else errno) & 0xFFFF)
+
+
+def said(value: int) -> Tuple[str, Optional[int]]:
+    """Return the action that the 32 bits of a filter mean to the kernel, and its errno if any."""
+    action = _ACTION_OF.get(value & 0xFFFF0000, model.KILL_PROCESS)
+    if action == model.ERRNO:
+        return action, min(value & 0xFFFF, _MOST_ERRNO)
+    return action, value & 0xFFFF if action == model.TRACE else None
+
+
+def knows(name: str) -> bool:
+    """Say whether libseccomp has the name, under any architecture; runtimes ignore others."""
+    return _native_number(name) != _NO_SUCH_CALL
+
+
+def number_of(architecture: str, name: str) -> Optional[int]:
+    """
+    Return libseccomp's number of a call, None for a name that it does not know.
+
+    Negative for a call that the architecture does not have, or has in socketcall or ipc alone.
+    """
+    number = _number(ARCHITECTURES[architecture].number, name)
+    return None if number == _NO_SUCH_CALL else number
+
+
+def compile_filter(
+    default: int, host: str, architectures: Iterable[str], additions: Iterable[Addition]
+) -> bytes:
+    """
+    Return the filter program of these rules on a host.
+
+    The host's own architecture is always among the architectures. Raises InputError for what
+    libseccomp refuses, HostError if there is no libseccomp, or for a host of the other byte order:
+    libseccomp 2.5.4 leaves some constants of such a program unswapped.
+    """
+    if ARCHITECTURES[host].byteorder != sys.byteorder:
+        raise HostError(f"libseccomp cannot make filters for {host} here", "ask on such a host")
+    library = _library()
+    try:
+        filter_ = library.SyscallFilter(default)
+        _set_architectures(library, filter_, host, architectures)
+    except OSError as error:
+        raise InputError(f"libseccomp refuses the profile: {error.strerror}") from error
+    for one in additions:
+        try:
+            filter_.add_rule(one.returned, _native_number(one.name), *_arguments(library, one))
+        except OSError as error:
+            reason = f"libseccomp refuses the rule for {one.name}: {error.strerror}"
+            raise InputError(reason, "no runtime starts a container with this profile") from error
+    return _exported(filter_)
+
+
+def _set_architectures(
+    library: Any, filter_: Any, host: str, architectures: Iterable[str]
+) -> None:
+    own = library.system_arch()
+    wanted = dict.fromkeys(ARCHITECTURES[token].number for token in (host, *architectures))
+    if own not in wanted:
+        filter_.remove_arch(own)
+    for number in wanted:
+        if number != own:
+            filter_.add_arch(number)
+
+
+def _arguments(library: Any, addition: Addition) -> Iterable[Any]:
+    return [
+        library.Arg(
+            one.index, 1 + model.OPERATORS.index(one.operator), one.value, one.value_two
+        )
+        for one in addition.conditions
+    ]
+
+
+def _exported(filter_: Any) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        filter_.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+@lru_cache(maxsize=None)
+def _native_number(name: str) -> int:
+    return _number(0, name)
+
+
+@lru_cache(maxsize=None)
+def _number(architecture: int, name: str) -> int:
+    try:
+        text = name.encode()
+    except UnicodeEncodeError:
+        return _NO_SUCH_CALL
+    if b"\0" in text:
+        return _NO_SUCH_CALL
+    number = _library().resolve_syscall(architecture, name)
+    assert isinstance(number, int)
+    return number
+
+
+@lru_cache(maxsize=None)
+def _library() -> Any:
+    try:
+        library = importlib.import_module("pyseccomp")
+    except (ImportError, RuntimeError, OSError) as error:
+        raise HostError(
+            f"libseccomp cannot be used ({error})",
+            "install it (libseccomp2, libseccomp) and the Python package pyseccomp",
+        ) from error
+    with suppress(OSError, NotImplementedError):
+        library.set_api(_NEWEST_API)
+    return library

@@ -1,0 +1,178 @@
+"""
+From a profile to the flat one that an engine hands to the runtime.
+
+What `includes`, `excludes`, `archMap` and podman's errno names come to for one container. Read from
+Moby's profiles/seccomp/seccomp_linux.go (20.10.24 to 2026) and containers-common's
+pkg/seccomp/seccomp_linux.go (0.50.1 to 2025). They differ: Docker ignores errno names, podman
+ignores `minKernel`. Docker before 23 passes on neither `defaultErrnoRet` nor flags, which is not
+modelled here. What the flat rules then do is `decide`'s.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+from dataclasses import replace
+from typing import AbstractSet, FrozenSet, Mapping, Optional, Tuple
+
+from tracer import syscalls
+from tracer.errors import InputError
+from tracer.profile import model
+from tracer.profile.architectures import ARCHITECTURES
+from tracer.profile.model import Circumstances, Condition, Profile, Rule
+
+# What a container has without --cap-add: podman since 4.0 (containers-common pkg/config
+# default.go), Docker (Moby oci/caps/defaults.go).
+_PODMAN_CAPABILITIES = frozenset(
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETFCAP "
+    "CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT".split()
+)
+_DOCKER_CAPABILITIES = _PODMAN_CAPABILITIES | {"CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW"}
+DEFAULT_CAPABILITIES: Mapping[str, FrozenSet[str]] = {
+    model.DOCKER: _DOCKER_CAPABILITIES,
+    model.PODMAN: _PODMAN_CAPABILITIES,
+}
+
+# Hosts whose `archMap` podman looks up (nativeToSeccomp in seccomp_linux.go).
+_PODMAN_FAMILIES = frozenset(
+    f"SCMP_ARCH_{name}"
+    for name in "X86_64 AARCH64 MIPS64 MIPS64N32 MIPSEL64 MIPSEL64N32 S390X".split()
+)
+# Moby spells one word in a way of its own (nativeToSeccomp, goToNative).
+_DOCKER_WORDS = {"SCMP_ARCH_MIPSEL64N32": "mips3l64n32"}
+
+
+def resolve(
+    profile: Profile,
+    architecture: str = syscalls.X86_64,
+    capabilities: Optional[AbstractSet[str]] = None,
+    kernel: Optional[Tuple[int, int]] = None,
+    *,
+    engine: Optional[str] = None,
+) -> Profile:
+    """
+    Return the flat profile, in OCI's dialect, for a container on a host of this architecture.
+
+    `capabilities` is the bounding set, by default that of a container without options; `kernel`
+    is the host's (major, minor), None for one that is new enough for everything. `engine` is
+    DOCKER, PODMAN or None, which takes everything that the document says at its word: minimal
+    kernels and errno names. Raises InputError for what the engine would refuse, and for a profile
+    whose base is elsewhere.
+    """
+    if profile.base:
+        raise InputError(
+            f"the profile is an addition to {profile.base!r}, which is not at hand",
+            "resolve the profile that the operator installed on the node",
+        )
+    if capabilities is None:
+        capabilities = DEFAULT_CAPABILITIES[engine or model.DOCKER]
+    applied = (
+        rule
+        for rule in profile.rules
+        if _applies(rule, architecture, capabilities, kernel, engine)
+    )
+    return replace(
+        profile,
+        dialect=model.OCI,
+        around={},
+        default_errno=_errno(profile, profile.default_errno_name, profile.default_errno, engine),
+        default_errno_name="",
+        architectures=profile.architectures or _family(profile, architecture, engine),
+        families=(),
+        rules=tuple(_flat(profile, rule, engine) for rule in applied),
+    )
+
+
+def alternatives(rule: Rule) -> Tuple[Tuple[Condition, ...], ...]:
+    """
+    Return the sets of conditions of which one must hold, as runc and crun pass them on.
+
+    Usually one set. Where two conditions are on the same argument each is a set of its own (runc
+    matchCall, crun libcrun_generate_seccomp: libseccomp could not chain them once).
+    """
+    counts = Counter(one.index for one in rule.conditions)
+    if any(count > 1 for count in counts.values()):
+        return tuple((one,) for one in rule.conditions)
+    return (rule.conditions,)
+
+
+def is_flat(profile: Profile) -> bool:
+    """Say whether a profile means the same for every container, engine and kernel."""
+    named = profile.default_errno_name or any(rule.errno_name for rule in profile.rules)
+    return not (
+        named
+        or profile.families
+        or profile.base
+        or any(rule.includes or rule.excludes for rule in profile.rules)
+    )
+
+
+def _applies(
+    rule: Rule,
+    architecture: str,
+    capabilities: AbstractSet[str],
+    kernel: Optional[Tuple[int, int]],
+    engine: Optional[str],
+) -> bool:
+    word = _word(architecture, engine)
+    includes, excludes = rule.includes, rule.excludes
+    return (
+        word not in excludes.architectures
+        and capabilities.isdisjoint(excludes.capabilities)
+        and _is_new_enough(excludes, kernel, engine) is not True
+        and (not includes.architectures or word in includes.architectures)
+        and capabilities >= frozenset(includes.capabilities)
+        and _is_new_enough(includes, kernel, engine) is not False
+    )
+
+
+def _word(architecture: str, engine: Optional[str]) -> str:
+    if engine == model.DOCKER and architecture in _DOCKER_WORDS:
+        return _DOCKER_WORDS[architecture]
+    known = ARCHITECTURES.get(architecture)
+    return known.word if known else architecture
+
+
+def _is_new_enough(
+    needed: Circumstances, kernel: Optional[Tuple[int, int]], engine: Optional[str]
+) -> Optional[bool]:
+    if needed.minimal_kernel is None or engine == model.PODMAN:
+        return None
+    return kernel is None or kernel >= needed.minimal_kernel
+
+
+def _family(profile: Profile, architecture: str, engine: Optional[str]) -> Tuple[str, ...]:
+    if engine == model.PODMAN and architecture not in _PODMAN_FAMILIES:
+        return ()
+    for family in profile.families:
+        if family.architecture == architecture:
+            return (architecture, *family.members)
+    return ()
+
+
+def _flat(profile: Profile, rule: Rule, engine: Optional[str]) -> Rule:
+    return replace(
+        rule,
+        errno=_errno(profile, rule.errno_name, rule.errno, engine),
+        errno_name="",
+        includes=Circumstances(),
+        excludes=Circumstances(),
+    )
+
+
+def _errno(
+    profile: Profile, name: str, number: Optional[int], engine: Optional[str]
+) -> Optional[int]:
+    if profile.dialect == model.SPO and number == 0:
+        return None  # omitempty in the operator's types: zero never reaches the runtime
+    return number if not name or engine == model.DOCKER else errno_number(name)
+
+
+def errno_number(name: str) -> int:
+    """Return the number of podman's `errno`: digits or a name. Raises InputError."""
+    if name.isascii() and name.isdigit():
+        return int(name[:9])
+    number = getattr(errno, name, None) if name.startswith("E") else None
+    if not isinstance(number, int):
+        raise InputError(f"there is no errno {name!r}", "podman refuses such a profile")
+    return number
