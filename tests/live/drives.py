@@ -11,7 +11,7 @@ import contextlib
 import http.client
 import socket
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, Optional
+from typing import BinaryIO, Optional, cast
 
 from tests.live.conditions import eventually
 from tests.live.serving import Running
@@ -234,4 +234,4 @@ def stream_to(server: Running) -> Iterator[BinaryIO]:
     address = ("127.0.0.1", server.port)
     with socket.create_connection(address, timeout=PATIENCE) as connection:
         with connection.makefile("rwb") as stream:
-            yield stream
+            yield cast(BinaryIO, stream)  # a BufferedRWPair, which mypy takes for something else

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 
 # `12 openat(AT_FDCWD, ...) = 3`, or in two lines, `12 wait4(... <unfinished ...>` and
 # `12 <... wait4 resumed>...) = 13`. Lines about signals and ends look like neither.
-CALL = re.compile(r"(?P<thread>\d+) +(?P<resumed><\.\.\. )?(?P<name>\w+)(?: resumed>|\()(?P<rest>.*)")
+CALL = re.compile(
+    r"(?P<thread>\d+) +(?P<resumed><\.\.\. )?(?P<name>\w+)(?: resumed>|\()(?P<rest>.*)"
+)
 RESULT = re.compile(r"\) += (?P<number>\d+)[^)]*$")
 STARTING = ("clone", "clone3", "fork", "vfork")
 

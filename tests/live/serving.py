@@ -65,10 +65,18 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    server: Server, engine: Engine, image: str, options: Sequence[str], directory: Path, start: Start
+    server: Server,
+    engine: Engine,
+    image: str,
+    directory: Path,
+    *,
+    start: Start,
+    options: Sequence[str] = (),
 ) -> Iterator[Running]:
     """
     Start a server by `start(command)` and wait until it listens; then stop it gracefully.
+
+    `options` are for the engine's `run`; `directory` becomes the container's /data.
 
     Raises AssertionError if it does not end, or ends in another way.
     """

@@ -59,8 +59,8 @@ def test_a_server_is_driven_under_its_profile(
     options = engine.security(directory / PROFILE)
 
     def again(number: int) -> None:
-        start = partial(start_alone, engine)
-        with running(server, engine, image, options, directory / str(number), start) as one:
+        start, place = partial(start_alone, engine), directory / str(number)
+        with running(server, engine, image, place, start=start, options=options) as one:
             drive(one)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -78,10 +78,12 @@ def record_drive(
         return seccomp_trace.start(*own, *command, env=engine.environment)
 
     directory = seccomp_trace.directory
-    with running(server, engine, image, (), directory / "recorded", start) as one:
+    with running(server, engine, image, directory / "recorded", start=start) as one:
         drive(one)
     assert read_recording(directory / RECORDING).complete
 
 
 def start_alone(engine: Engine, command: Sequence[str]) -> Popen[str]:
-    return Popen(command, env=engine.environment, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, text=True)
+    return Popen(
+        command, env=engine.environment, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, text=True
+    )
