@@ -12,6 +12,7 @@ knows, so that a member of the forked child is one load and it can own task stor
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import resource
 from contextlib import contextmanager
@@ -211,26 +212,30 @@ def _bcc() -> Any:
     Raises HostError if it is missing, broken, or the unrelated package of that name from PyPI.
     """
     hint = "install python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora, RHEL)"
-    try:
-        import bcc
-    except ImportError as error:
-        raise HostError(f"the Python module bcc cannot be imported ({error})", hint) from error
-    except Exception as error:  # somebody else's module, of whatever quality
-        raise HostError(f"{_elsewhere()} does not work ({error})", hint) from error
-    if not hasattr(bcc, "BPF"):
+    stranger = _stranger()
+    if stranger:
         raise HostError(
-            f"{bcc.__file__} is not the BPF compiler collection but the unrelated package bcc "
-            "from PyPI",
+            f"{stranger} is not the BPF compiler collection but the unrelated package bcc of PyPI",
             f"pip uninstall bcc, and {hint}",
         )
+    try:
+        import bcc
+    except Exception as error:  # bcc itself raises whatever its library's absence leads to
+        raise HostError(f"the Python module bcc cannot be imported ({error})", hint) from error
     return bcc
 
 
-def _elsewhere() -> str:
-    import importlib.util
+def _stranger() -> str:
+    """
+    Where somebody else's module of that name lies; empty if it is the right one, or there is none.
 
+    Known without importing it, which may do anything and seldom works.
+    """
     found = importlib.util.find_spec("bcc")
-    return f"the Python module bcc ({found.origin if found else 'not found'})"
+    places = list(found.submodule_search_locations or ()) if found else []
+    if found is None or any(os.path.exists(os.path.join(one, "libbcc.py")) for one in places):
+        return ""
+    return found.origin or ", ".join(places)
 
 
 @contextmanager

@@ -4,15 +4,12 @@ One `run` from beginning to end: load, start, wait, read the maps, name what is 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Callable, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, List, Mapping, Optional, Tuple
 
 from tracer.container import arguments, engines
 from tracer.container.engines import Named
@@ -20,35 +17,13 @@ from tracer.errors import InputError
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Recording
-from tracer.session import assembly
+from tracer.session import assembly, marker
 from tracer.session.belonging import Belongings, Container, Evidence, belongings
 from tracer.session.command import Pace, Signals, wait_for_command, wait_until
 
 LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
 END_SECONDS = 0.02  # and while its containers come to their end
 CROWDED = 2048  # recordings at which those of others are let go
-
-# The marker filter: a rule that changes nothing, so that a runtime loads a filter and the window is
-# exact. No descriptor has this number, and EBADF is what the kernel itself would answer. Every
-# architecture is named, since libseccomp kills what calls under another one.
-MARKER: Mapping[str, object] = {
-    "defaultAction": "SCMP_ACT_ALLOW",
-    "architectures": [
-        "SCMP_ARCH_X86_64",
-        "SCMP_ARCH_X86",
-        "SCMP_ARCH_X32",
-        "SCMP_ARCH_AARCH64",
-        "SCMP_ARCH_ARM",
-    ],
-    "syscalls": [
-        {
-            "names": ["close"],
-            "action": "SCMP_ACT_ERRNO",
-            "errnoRet": 9,
-            "args": [{"index": 0, "value": 0xDEADBEEFDEADBEEF, "op": "SCMP_CMP_EQ"}],
-        }
-    ],
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +75,8 @@ def record(plan: Plan, watch: Watch, tell: Tell) -> Outcome:
     started, InputError if it cannot be run as asked.
     """
     end = None if plan.duration is None else time.monotonic() + plan.duration
-    with _as_asked(plan) as command, Recorder() as recorder, Signals() as signals:
+    with Recorder() as recorder, Signals() as signals:
+        command = _as_asked(plan)
         with recorder.command() as number:
             child = signals.start(command, plan.output)
         session = _Session(plan, recorder, number)
@@ -111,24 +87,17 @@ def record(plan: Plan, watch: Watch, tell: Tell) -> Outcome:
         return session.outcome(status)
 
 
-@contextmanager
-def _as_asked(plan: Plan) -> Iterator[Tuple[str, ...]]:
+def _as_asked(plan: Plan) -> Tuple[str, ...]:
     """The command, with the marker filter if the container is to be unconfined."""
     if not plan.unconfined:
-        yield plan.command
-        return
+        return plan.command
     call = arguments.find_engine(plan.command)
     if call is None or call.verb not in arguments.STARTS:
         raise InputError(
             "--unconfined: the command is no podman or docker run",
             "give containers started by a script --security-opt seccomp=unconfined there",
         )
-    with tempfile.TemporaryDirectory(prefix="seccomp-trace-") as directory:
-        path = os.path.join(directory, "marker.json")
-        with open(path, "x", encoding="utf-8") as file:
-            json.dump(MARKER, file)
-        os.chmod(directory, 0o755)  # a rootless engine reads it as its own user
-        yield arguments.with_profile(plan.command, call, path)
+    return arguments.with_profile(plan.command, call, marker.file())
 
 
 class _Session:
