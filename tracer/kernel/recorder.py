@@ -115,6 +115,15 @@ class Recorder:
             for name, descriptor in self._loaded.programs.items()
         }
 
+    def forget_calls(self, recordings: AbstractSet[int]) -> None:
+        """
+        Forget what these recordings hold, but not that they go on: what enters them from now on
+        shows alone. A thread does not report again what it has reported.
+        """
+        for key, _ in list(bpf.items(self._maps["observations"])):
+            if wire.ID.unpack_from(key)[0] in recordings:
+                bpf.delete(self._maps["observations"], key)
+
     def release(self, ended: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants, and make room."""
         for name, id_of in (("observations", 0), ("executables", 0), ("recordings", 0)):

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from tracer.errors import HostError
 from tracer.kernel.recorder import Recorder
@@ -22,12 +22,11 @@ from tracer.measuring.variants import (
     LABEL,
     Target,
     exec_script,
-    lasting_command,
+    lasting_script,
     start_script,
 )
-from tracer.session.assembly import Doubts, Host, head_reasons, recording_of, run_of_container
-from tracer.session.assembly import this_host
-from tracer.session.belonging import Belongings, Evidence, belongings
+from tracer.session.assembly import Doubts, recording_of, run_of_container, this_host
+from tracer.session.belonging import Container, Evidence, belongings
 
 AT_ONCE = 2 * len(CONTAINERS)  # samples of one round at most: they fit the kernel's maps with ease
 LOADED = 3  # in every third round the processors are busy, so that Go's rarer calls show
@@ -35,43 +34,45 @@ ENDS_WITHIN = 60
 LOOK_SECONDS = 0.05
 
 Progress = Callable[[int], None]
+# A round: given its number, and a descriptor for what the engine says on standard error.
+Round = Callable[[int, int], Iterable[Sample]]
 
 
 def observe_starts(target: Target, wanted: int, progress: Progress) -> List[Sample]:
     """Start at least `wanted` containers; what the runtime called in each."""
-
     size = min(wanted, AT_ONCE)
 
-    def script(round: int) -> str:
-        return start_script(target, range(round * size, (round + 1) * size))
+    def take(round: int, said: int) -> Iterator[Sample]:
+        numbers = range(round * size, (round + 1) * size)
+        with Recorder() as recorder:
+            command = _run(recorder, start_script(target, numbers), said)
+            _wait_for_ends(recorder, command, {})
+            yield from _samples(recorder, command, target)
 
     with _removed(target):
-        return _rounds(target, script, wanted, progress)
+        return _rounds(take, wanted, progress)
 
 
 def observe_execs(target: Target, wanted: int, progress: Progress) -> List[Sample]:
     """Execute at least `wanted` programs in running containers; what the runtime called in each."""
-    with _removed(target):
-        started = [_lasting(target, number) for number in range(min(wanted, AT_ONCE))]
-        containers = [container for container in started if container is not None]
+    numbers = range(min(wanted, AT_ONCE))
 
-        def script(round: int) -> str:
-            return exec_script(target, containers, round)
+    with _removed(target), Recorder() as recorder:
+        # Started while it is recorded: one without a cgroup of its own is not known later.
+        command = _run(recorder, lasting_script(target, numbers), subprocess.DEVNULL)
 
-        return _rounds(target, script, wanted, progress)
+        def take(round: int, said: int) -> Iterable[Sample]:
+            alive = {one.recording: one.head.alive for one in _containers(recorder, command)}
+            running = [one.id for one in _containers(recorder, command) if one.head.alive > 0]
+            recorder.forget_calls(alive.keys())
+            _run(recorder, exec_script(target, running, round), said)
+            _wait_for_ends(recorder, command, alive)
+            return _samples(recorder, command, target)
+
+        return _rounds(take, wanted, progress)
 
 
-# The id of a container that goes on; None if the engine cannot do this variant here.
-def _lasting(target: Target, number: int) -> Optional[str]:
-    done = subprocess.run(
-        lasting_command(target, number), stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _rounds(
-    target: Target, script: Callable[[int], str], wanted: int, progress: Progress
-) -> List[Sample]:
+def _rounds(take: Round, wanted: int, progress: Progress) -> List[Sample]:
     samples: List[Sample] = []
     most = 2 * (wanted // AT_ONCE + 1)  # some variants may not be possible here: more rounds
     for round in range(most):
@@ -79,7 +80,7 @@ def _rounds(
             if round % LOADED == LOADED - 1:
                 stack.enter_context(_busy())
             said = stack.enter_context(tempfile.TemporaryFile())
-            samples += _recorded(target, script(round), said.fileno())
+            samples += take(round, said.fileno())
             said.seek(0)
             words = said.read().decode(errors="replace").strip()
         progress(len(samples))
@@ -88,53 +89,43 @@ def _rounds(
     raise HostError(f"only {len(samples)} of {wanted} samples", f"the engine said: {words[-300:]}")
 
 
-def _recorded(target: Target, script: str, said: int) -> Iterator[Sample]:
-    with Recorder() as recorder:
-        with recorder.command() as number:
-            child = subprocess.Popen(
-                ["sh", "-c", script],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-            )
-        child.wait()
-        _wait_for_ends(recorder, number)
-        yield from _samples(recorder, number, target, this_host())
+# Runs a script to its end; returns the recording of its process tree.
+def _run(recorder: Recorder, script: str, said: int) -> int:
+    null = subprocess.DEVNULL
+    with recorder.command() as command:
+        child = subprocess.Popen(["sh", "-c", script], stdin=null, stdout=null, stderr=said)
+    child.wait()
+    return command
 
 
-def _wait_for_ends(recorder: Recorder, number: int) -> None:
-    # Those that are detached. A container that was there before goes on.
+# Until no more tasks are alive in each container than there were: some are detached.
+def _wait_for_ends(recorder: Recorder, command: int, alive: Mapping[int, int]) -> None:
     deadline = time.monotonic() + ENDS_WITHIN
     while any(
-        one.head.alive > 0 and not one.late for one in _found(recorder, number).containers
+        one.head.alive > alive.get(one.recording, 0) for one in _containers(recorder, command)
     ):
         if time.monotonic() > deadline:
-            raise HostError("a container that was started does not end")
+            raise HostError("what was started in a container does not end")
         time.sleep(LOOK_SECONDS)
 
 
-def _found(recorder: Recorder, number: int) -> Belongings:
-    return belongings(
-        Evidence(
-            number,
-            recorder.heads(),
-            recorder.launches(),
-            recorder.requests(),
-            lambda engine, reference: None,
-        )
-    )
+def _containers(recorder: Recorder, command: int) -> Sequence[Container]:
+    heads, launches = recorder.heads(), recorder.launches()
+    evidence = Evidence(command, heads, launches, recorder.requests(), lambda *_: None)
+    return belongings(evidence).containers
 
 
-def _samples(recorder: Recorder, number: int, target: Target, host: Host) -> Iterator[Sample]:
-    containers = _found(recorder, number).containers
+def _samples(recorder: Recorder, command: int, target: Target) -> Iterator[Sample]:
+    containers = _containers(recorder, command)
     contents = recorder.contents({one.recording for one in containers})
     doubts = Doubts(recorder.state(), recorder.recursion_misses()).reasons()
+    host = this_host()
     for one in containers:
         run = run_of_container(one, "", (), False, host)
         sample = sample_of(recording_of(run, [contents[one.recording]], host))
         if sample is None:
             continue
-        reasons = (*doubts, *head_reasons(one.head))
+        reasons = (*doubts, *run.integrity)
         if reasons or not one.head.filtered:
             raise HostError("; ".join(reason.text for reason in reasons) or "no filter was loaded")
         if run.no_new_privileges != target.no_new_privileges:

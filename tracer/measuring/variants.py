@@ -106,11 +106,14 @@ def _starts(target: Target, numbers: Sequence[int]) -> Iterator[str]:
         )
 
 
-def lasting_command(target: Target, number: int) -> Tuple[str, ...]:
-    """Return the command that leaves a container running, for execs; it prints the id."""
+def lasting_script(target: Target, numbers: Sequence[int]) -> str:
+    """Return a script that leaves a container running for each number, for execs."""
     detached = ("run", "--detach", "--stop-signal", "KILL")  # sleep ignores the usual one
-    options = (*target.options, *CONTAINERS[number % len(CONTAINERS)])
-    return (*target.client, *detached, *options, target.image, *LASTING)
+    lines = []
+    for number in numbers:
+        options = (*target.options, *CONTAINERS[number % len(CONTAINERS)])
+        lines.append(shlex.join((*target.client, *detached, *options, target.image, *LASTING)))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def exec_script(target: Target, containers: Sequence[str], round: int) -> str:

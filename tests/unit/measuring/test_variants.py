@@ -17,7 +17,7 @@ from tracer.measuring.variants import (
     STARTS,
     Target,
     exec_script,
-    lasting_command,
+    lasting_script,
     start_script,
 )
 
@@ -68,11 +68,10 @@ def test_all_containers_are_labelled_and_of_the_target():
     """
     Whatever is started can be found again, and runs by the runtime and setting to be measured.
     """
-    scripts = [*start_script(DOCKER, range(60)).splitlines()]
-    scripts += [" ".join(lasting_command(DOCKER, number)) for number in range(15)]
+    scripts = start_script(DOCKER, range(60)) + lasting_script(DOCKER, range(15))
 
     wanted = f"--runtime runc --label {LABEL} --network none --security-opt no-new-privileges"
-    assert all(wanted in line for line in scripts)
+    assert all(wanted in line for line in scripts.splitlines())
 
 
 def test_every_container_meets_every_kind_of_exec(calls: Path):
