@@ -4,7 +4,6 @@ Live tests of the ends that nobody planned: the tracer killed, signals, Ctrl-C, 
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.kernel_objects import NONE, objects_of
+from tests.live.recorded import allowed_by
 from tests.live.terminal import CTRL_C, on_terminal
 
 # Ends with 7 when it is asked to; says when it is ready to be asked.
@@ -43,13 +43,7 @@ while True:
 """
 
 
-def names_in(profile: Path) -> set[str]:
-    rules = json.loads(profile.read_text())["syscalls"]
-    allowed = (rule["names"] for rule in rules if rule["action"] == "SCMP_ACT_ALLOW")
-    return {name for names in allowed for name in names}
-
-
-def until_ready(process: "subprocess.Popen[str]") -> None:
+def until_ready(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n", process.communicate()
 
@@ -125,7 +119,7 @@ def test_a_signal_to_the_tracer_reaches_the_container_first(
     _, stderr = tracer.communicate(timeout=60)
 
     assert tracer.returncode == 7, stderr
-    assert "execve" in names_in(tmp_path / "p.json")
+    assert "execve" in allowed_by(tmp_path / "p.json")
 
 
 def test_a_signal_is_handed_on_once(seccomp_trace: SeccompTrace, tmp_path: Path):
@@ -144,7 +138,7 @@ def test_a_signal_is_handed_on_once(seccomp_trace: SeccompTrace, tmp_path: Path)
     _, stderr = tracer.communicate(timeout=60)
 
     assert tracer.returncode == 12, stderr
-    assert "exit_group" in names_in(tmp_path / "p.json")
+    assert "exit_group" in allowed_by(tmp_path / "p.json")
 
 
 def test_ctrl_c_reaches_the_command_once_and_the_profile_is_written(tmp_path: Path):
@@ -161,7 +155,7 @@ def test_ctrl_c_reaches_the_command_once_and_the_profile_is_written(tmp_path: Pa
         terminal.process.send_signal(signal.SIGTERM)
 
         assert terminal.end() == 11, terminal.shown
-    assert "exit_group" in names_in(tmp_path / "p.json")
+    assert "exit_group" in allowed_by(tmp_path / "p.json")
 
 
 def test_a_lost_terminal_ends_the_command_and_the_profile_is_written(tmp_path: Path):
@@ -176,7 +170,7 @@ def test_a_lost_terminal_ends_the_command_and_the_profile_is_written(tmp_path: P
         terminal.hang_up()
 
         assert terminal.end() == 7
-    assert "execve" in names_in(tmp_path / "p.json")
+    assert "execve" in allowed_by(tmp_path / "p.json")
 
 
 def test_ctrl_c_stops_recording_a_detached_container_not_the_container(
@@ -195,7 +189,7 @@ def test_ctrl_c_stops_recording_a_detached_container_not_the_container(
 
         assert terminal.end() == 0, terminal.shown
     assert is_running(podman, "detached")
-    assert "execve" in names_in(tmp_path / "p.json")
+    assert "execve" in allowed_by(tmp_path / "p.json")
 
 
 def test_a_detached_container_is_recorded_until_it_ends(
@@ -215,7 +209,7 @@ def test_a_detached_container_is_recorded_until_it_ends(
     _, stderr = tracer.communicate(timeout=60)
 
     assert tracer.returncode == 0, stderr
-    assert "times" in names_in(tmp_path / "p.json")  # number 100
+    assert "times" in allowed_by(tmp_path / "p.json")  # number 100
 
 
 def test_duration_ends_a_command(seccomp_trace: SeccompTrace, tmp_path: Path):
@@ -225,7 +219,7 @@ def test_duration_ends_a_command(seccomp_trace: SeccompTrace, tmp_path: Path):
     done = seccomp_trace("run", "--duration", "1", "-o", "p.json", "--", "sh", "-c", WAITING)
 
     assert done.returncode == 7, done.stderr
-    assert "execve" in names_in(tmp_path / "p.json")
+    assert "execve" in allowed_by(tmp_path / "p.json")
 
 
 def test_duration_ends_the_recording_of_a_detached_container(
@@ -243,7 +237,7 @@ def test_duration_ends_the_recording_of_a_detached_container(
     assert done.returncode == 0, done.stderr
     assert is_running(podman, "d")
     assert "still running" in done.stderr
-    assert "execve" in names_in(tmp_path / "p.json")
+    assert "execve" in allowed_by(tmp_path / "p.json")
 
 
 def test_a_command_that_ignores_signals_is_not_killed(seccomp_trace: SeccompTrace, tmp_path: Path):

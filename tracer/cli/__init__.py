@@ -68,6 +68,7 @@ def main() -> None:
     recording is not complete, 126 or 127 if the command could not be started or found; 1 for
     findings of a judging command, 2 for wrong usage, 130 if interrupted.
     """
+    _reserve_standard_streams()
     try:
         status = cli(standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -87,6 +88,15 @@ def main() -> None:
         complain(error)
         status = TRACER_FAILED
     sys.exit(status)
+
+
+def _reserve_standard_streams() -> None:
+    """Keep what is opened later from becoming a standard stream that is closed."""
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+        if descriptor > 2:
+            os.close(descriptor)
+            return
 
 
 def complain(problem: object) -> None:

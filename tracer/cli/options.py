@@ -4,16 +4,31 @@ Options that several commands have, and what their values mean.
 
 from __future__ import annotations
 
-from typing import Callable, FrozenSet, TypeVar
+import math
+from typing import Any, Callable, FrozenSet, Optional, TypeVar
 
 import click
+from click import Context, Parameter
 
-from tracer.errors import InputError
 from tracer.profile import floors
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 AUTO, NONE = "auto", "none"
+
+
+class Seconds(click.FloatRange):
+    """A length of time: a number above zero, which "nan" is not."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: Optional[Parameter], ctx: Optional[Context]) -> float:
+        """See click.ParamType.convert."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
 
 
 def runtime_floor(command: Decorated) -> Decorated:
@@ -38,7 +53,7 @@ def floor_names(value: str) -> FrozenSet[str]:
     """
     The runtimes that --runtime-floor names; empty for auto and none.
 
-    Raises InputError for one that has not been measured.
+    Raises BadParameter for one that has not been measured.
     """
     if value in (AUTO, NONE):
         return frozenset()
@@ -46,7 +61,8 @@ def floor_names(value: str) -> FrozenSet[str]:
     unknown = sorted(chosen - floors.known_runtimes())
     if unknown:
         known = ", ".join(sorted(floors.known_runtimes())) or "none"
-        raise InputError(
-            f"--runtime-floor: no measurements of {', '.join(unknown)!r}", f"there are: {known}"
+        raise click.BadParameter(
+            f"no measurements of {', '.join(unknown)!r}; there are: {known}",
+            param_hint="--runtime-floor",
         )
     return chosen

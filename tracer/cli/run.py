@@ -27,7 +27,7 @@ from tracer.text import printable
 @click.option("--unconfined", is_flag=True, help="Start the container without its own profile.")
 @options.runtime_floor
 @click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop after S s."
+    "--duration", type=options.Seconds(), metavar="S", help="Stop after S s."
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(

@@ -172,7 +172,7 @@ class _Session:
         for one in found.containers:
             if one.infra:
                 continue
-            if not one.head.observations:
+            if not _ran(one.head):
                 failed.append(_title(one))
                 continue
             run = assembly.run_of_container(
@@ -197,6 +197,11 @@ class _Session:
 
 def _over(head: Head) -> bool:
     return head.alive <= 0 and head.last_exit > 0
+
+
+def _ran(head: Head) -> bool:
+    """Whether a program was executed in a container, and not only what its runtime does before."""
+    return bool(head.executables or head.unnamed)
 
 
 def _title(container: Container) -> str:
