@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -21,6 +21,7 @@ from tracer.recording import Recording, from_json
 
 PROFILE = "profile.json"
 RECORDING = "recording.json"
+SEVERAL = "several"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +38,7 @@ class Recorded:
         """
         Return the names of the calls that one executable, or any, made.
         """
-        return {
-            seen.name or f"number {seen.number}"
-            for seen in self.recording.observations
-            if executable in (None, seen.executable)
-        }
+        return calls_of(self.recording, executable)
 
     def allowed(self) -> set[str]:
         """
@@ -89,20 +86,49 @@ def record_command(
     return recorded_in(seccomp_trace.directory, done)
 
 
+def record_several(
+    seccomp_trace: SeccompTrace, command: Sequence[str], env: Mapping[str, str]
+) -> dict[str, Recorded]:
+    """
+    Record a command that starts several containers into a directory; return them by their names.
+    """
+    directory = seccomp_trace.directory / SEVERAL
+    directory.mkdir()
+    done = seccomp_trace("run", "-o", f"{SEVERAL}/", "--", *command, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {}
+    for path in directory.glob("*.recording.json"):
+        name = path.name[: -len(".recording.json")]
+        profile = path.with_name(f"{name}.seccomp.json")
+        found[name] = Recorded(read_complete(path), profile, done)
+    return found
+
+
 def recorded_in(directory: Path, done: subprocess.CompletedProcess[str]) -> Recorded:
     """
     Return what a run with `-o PROFILE --recording RECORDING` left in its directory.
     """
-    recording = read_recording(directory / RECORDING)
+    return Recorded(read_complete(directory / RECORDING), directory / PROFILE, done)
+
+
+def read_complete(path: Path) -> Recording:
+    """
+    Return the recording in a file, which must be complete.
+    """
+    recording = from_json(path.read_text(), str(path))
     assert recording.complete, [reason.text for reason in recording.reasons]
-    return Recorded(recording, directory / PROFILE, done)
+    return recording
 
 
-def read_recording(path: Path) -> Recording:
+def calls_of(recording: Recording, executable: Optional[str] = None) -> set[str]:
     """
-    Return the recording in a file.
+    Return the names of the calls that one executable, or any, made.
     """
-    return from_json(path.read_text(), str(path))
+    return {
+        seen.name or f"number {seen.number}"
+        for seen in recording.observations
+        if executable in (None, seen.executable)
+    }
 
 
 def allowed_by(profile: Path) -> set[str]:
