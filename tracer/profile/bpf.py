@@ -2,7 +2,7 @@
 Classic BPF over struct seccomp_data: a seccomp filter run as the kernel runs it.
 
 The instructions that seccomp_check_filter of the kernel's kernel/seccomp.c lets in, and no others,
-in this host's byte order. Where a program comes from, and what its answer means to a container, is `decide`'s.
+in this host's byte order. Where a program comes from, and what its answer means, is `decide`'s.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_INSTRUCTIONS = 4096  # BPF_MAXINSNS
 _LOAD_ABSOLUTE, _LOAD_LENGTH, _LOAD_X_LENGTH = 0x20, 0x80, 0x81
 _LOAD, _LOAD_X, _RECALL, _RECALL_X, _STORE, _STORE_X = 0x00, 0x01, 0x60, 0x61, 0x02, 0x03
 _RETURN, _RETURN_A, _TO_X, _TO_A, _NEGATE = 0x06, 0x16, 0x07, 0x87, 0x84
-_JUMP, _WITH_X = 0x05, 0x08
+_JUMP, _JUMP_EQUAL, _WITH_X = 0x05, 0x15, 0x08
 _CLASS, _CLASS_ALU, _CLASS_JUMP, _OPERATION = 0x07, 0x04, 0x05, 0xF0
 
 _ARITHMETIC: Mapping[int, Callable[[int, int], int]] = {
@@ -79,7 +79,9 @@ def run(program: Sequence[Instruction], call: Call) -> int:
     while position < len(program):
         code, if_true, if_false, constant = program[position]
         position += 1
-        if code == _LOAD_ABSOLUTE:
+        if code == _JUMP_EQUAL:  # nine in ten: libseccomp compares number by number
+            position += if_true if accumulator == constant else if_false
+        elif code == _LOAD_ABSOLUTE:
             accumulator = _word(words, constant)
         elif code & _CLASS == _CLASS_JUMP:
             position += _skip(code, if_true, if_false, constant, accumulator, index)

@@ -1,15 +1,17 @@
 """
-Profiles from JSON values and back, losing nothing.
+Profiles from JSON values, losing nothing.
 
 Knows the fields of every dialect and where a profile stands in the document around it. All errors
-of a document are found in one go. Text is `formats`'; what rules mean is not known here.
+of a document are found in one go. The way back is `values`', text is `formats`'; what rules mean
+is not known here.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
-from typing import Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
+from typing import Callable, List, Optional, Tuple, TypeVar
 
 from tracer.document import Node
 from tracer.errors import DocumentError, InputError
@@ -22,7 +24,6 @@ _MOST_VALUE = (1 << 64) - 1
 _KERNEL = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})")
 
 SPO_KIND = "SeccompProfile"
-SPO_GROUP = "security-profiles-operator.x-k8s.io"
 
 
 def profile_from(value: object, source: str) -> Profile:
@@ -43,36 +44,14 @@ def profile_from(value: object, source: str) -> Profile:
     raise _no_profile(source)
 
 
-def document_of(profile: Profile) -> Dict[str, object]:
-    """
-    Return the whole document of a profile in its dialect, as a JSON value.
-
-    A profile that was read and not changed gives a value equal to the one it was read from, in
-    the same order. What the dialect has no field for is not looked at: see `convert`.
-    """
-    inner = _profile_value(profile)
-    if profile.dialect == model.OCI:
-        linux = profile.around.get("linux")
-        return {
-            **(profile.around or {"ociVersion": "1.0.2"}),
-            "linux": {**(linux if isinstance(linux, dict) else {}), "seccomp": inner},
-        }
-    if profile.dialect == model.SPO:
-        head = {"apiVersion": f"{SPO_GROUP}/v1beta1", "kind": SPO_KIND, "metadata": {"name": ""}}
-        return {**(profile.around or head), "spec": inner}
-    return inner
-
-
-# --- Reading ---
-
-
-class _Problems:
-    """Reads on after an error, and keeps all of them."""
+class Problems:
+    """Where reading goes on after an error: all of them."""
 
     def __init__(self) -> None:
         self.found: List[InputError] = []
 
     def of(self, read: Callable[[], _Value], otherwise: _Value) -> _Value:
+        """Return what was read, or the other value after an error, which is kept."""
         try:
             return read()
         except InputError as error:
@@ -89,21 +68,22 @@ def _no_profile(source: str) -> InputError:
 
 
 def _read(node: Node, dialect: str, around: model.Kept) -> Profile:
-    problems = _Problems()
+    problems = Problems()
     if not isinstance(node.value, dict):
         raise node.wrong("a seccomp profile")
-    profile = _profile(node, dialect, around, problems)
+    profile = read_profile(node, problems)
     if problems.found:
         raise DocumentError(tuple(error.message for error in problems.found))
-    return profile
+    return replace(profile, dialect=dialect or profile.dialect, around=around)
 
 
-def _profile(node: Node, dialect: str, around: model.Kept, problems: _Problems) -> Profile:
-    rules = _each(node.child("syscalls"), problems, _rule)
+def read_profile(node: Node, problems: Problems) -> Profile:
+    """Return the profile in an object, as one of Docker's or podman's; keep what is wrong."""
+    rules = _each(node.child("syscalls"), problems, read_rule)
     name = problems.of(lambda: node.child("defaultErrno").text(""), "")
     named = bool(name) or any(rule.errno_name for rule in rules)
     architectures = _texts(node.child("architectures"), problems, _architecture)
-    families = _each(node.child("archMap"), problems, _family)
+    families = _each(node.child("archMap"), problems, read_family)
     if architectures and families:
         problems.found.append(node.child("archMap").wrong("no archMap beside architectures"))
     return Profile(
@@ -117,28 +97,28 @@ def _profile(node: Node, dialect: str, around: model.Kept, problems: _Problems) 
         listener_path=problems.of(lambda: node.child("listenerPath").text(""), ""),
         listener_metadata=problems.of(lambda: node.child("listenerMetadata").text(""), ""),
         base=problems.of(lambda: node.child("baseProfileName").text(""), ""),
-        dialect=dialect or (model.PODMAN if named else model.DOCKER),
+        dialect=model.PODMAN if named else model.DOCKER,
         kept=_kept(node),
-        around=around,
     )
 
 
-def _rule(node: Node, problems: _Problems) -> Rule:
+def read_rule(node: Node, problems: Problems) -> Rule:
+    """Return the rule in an object; keep what is wrong."""
     return Rule(
         names=_names(node, problems),
         action=problems.of(lambda: _one_of(node.child("action"), _ACTION), ""),
-        conditions=_each(node.child("args"), problems, _condition),
+        conditions=_each(node.child("args"), problems, read_condition),
         errno=problems.of(lambda: _errno(node.child("errnoRet")), None),
         errno_name=problems.of(lambda: node.child("errno").text(""), ""),
-        includes=_circumstances(node.child("includes"), problems),
-        excludes=_circumstances(node.child("excludes"), problems),
+        includes=read_circumstances(node.child("includes"), problems),
+        excludes=read_circumstances(node.child("excludes"), problems),
         comment=problems.of(lambda: node.child("comment").text(""), ""),
         kept=_kept(node),
     )
 
 
 # Docker and podman refuse a rule that has both; an empty `name` is none.
-def _names(node: Node, problems: _Problems) -> Tuple[str, ...]:
+def _names(node: Node, problems: Problems) -> Tuple[str, ...]:
     if not node.has("names") and not node.has("name"):
         problems.found.append(node.child("names").wrong("the names of system calls"))
     names = _texts(node.child("names"), problems, _call)
@@ -148,7 +128,8 @@ def _names(node: Node, problems: _Problems) -> Tuple[str, ...]:
     return names or ((old,) if old else ())
 
 
-def _condition(node: Node, problems: _Problems) -> Condition:
+def read_condition(node: Node, problems: Problems) -> Condition:
+    """Return the condition in an object; keep what is wrong."""
     def number(key: str, highest: int) -> int:
         child = node.child(key)
         if child.value is None and key != "index":
@@ -164,7 +145,8 @@ def _condition(node: Node, problems: _Problems) -> Condition:
     )
 
 
-def _circumstances(node: Node, problems: _Problems) -> Circumstances:
+def read_circumstances(node: Node, problems: Problems) -> Circumstances:
+    """Return what includes or excludes says; keep what is wrong."""
     if node.value is None:
         return Circumstances()
     if not isinstance(node.value, dict):
@@ -178,7 +160,8 @@ def _circumstances(node: Node, problems: _Problems) -> Circumstances:
     )
 
 
-def _family(node: Node, problems: _Problems) -> Family:
+def read_family(node: Node, problems: Problems) -> Family:
+    """Return the entry of archMap in an object; keep what is wrong."""
     return Family(
         architecture=problems.of(lambda: _architecture(node.child("architecture")), ""),
         members=_texts(node.child("subArchitectures"), problems, _architecture),
@@ -187,7 +170,7 @@ def _family(node: Node, problems: _Problems) -> Family:
 
 
 def _each(
-    node: Node, problems: _Problems, read: Callable[[Node, _Problems], _Value]
+    node: Node, problems: Problems, read: Callable[[Node, Problems], _Value]
 ) -> Tuple[_Value, ...]:
     values = []
     for item in _items(node, problems):
@@ -199,12 +182,12 @@ def _each(
 
 
 def _texts(
-    node: Node, problems: _Problems, read: Callable[[Node], str] = Node.text
+    node: Node, problems: Problems, read: Callable[[Node], str] = Node.text
 ) -> Tuple[str, ...]:
     return tuple(problems.of(partial(read, item), "") for item in _items(node, problems))
 
 
-def _items(node: Node, problems: _Problems) -> List[Node]:
+def _items(node: Node, problems: Problems) -> List[Node]:
     none: List[Node] = []
     return problems.of(node.items, none)
 
@@ -257,105 +240,3 @@ def _kernel(node: Node) -> Optional[Tuple[int, int]]:
 def _kept(node: Node) -> model.Kept:
     assert isinstance(node.value, dict)
     return node.value
-
-
-# --- Writing ---
-
-# Keys and what they say in the JSON; None for a field that says nothing and is left out.
-_Fields = Dict[str, object]
-
-
-def _profile_value(profile: Profile) -> Dict[str, object]:
-    before = _profile(Node(profile.kept, ""), profile.dialect, {}, _Problems())
-    new = _profile_fields(profile)
-    old = _profile_fields(before) if profile.kept else {}
-    return _written(profile.kept, old, new)
-
-
-def _profile_fields(profile: Profile) -> _Fields:
-    return {
-        "baseProfileName": profile.base or None,
-        "defaultAction": profile.default_action,
-        "defaultErrnoRet": profile.default_errno,
-        "defaultErrno": profile.default_errno_name or None,
-        "architectures": list(profile.architectures) or None,
-        "archMap": [_family_value(family) for family in profile.families] or None,
-        "flags": list(profile.flags) or None,
-        "listenerPath": profile.listener_path or None,
-        "listenerMetadata": profile.listener_metadata or None,
-        "syscalls": [rule_value(rule) for rule in profile.rules],
-    }
-
-
-def rule_value(rule: Rule) -> Dict[str, object]:
-    """Return one rule as a JSON value."""
-    old = _rule_fields(_rule(Node(rule.kept, ""), _Problems())) if rule.kept else {}
-    new = _rule_fields(rule)
-    kept = rule.kept
-    if old and old["names"] != new["names"] and "names" not in kept:
-        kept = {("names" if key == "name" else key): value for key, value in kept.items()}
-    return _written(kept, old, new)
-
-
-def _rule_fields(rule: Rule) -> _Fields:
-    return {
-        "names": list(rule.names),
-        "action": rule.action,
-        "errnoRet": rule.errno,
-        "errno": rule.errno_name or None,
-        "args": [_condition_value(one) for one in rule.conditions] or None,
-        "comment": rule.comment or None,
-        "includes": _circumstances_value(rule.includes) or None,
-        "excludes": _circumstances_value(rule.excludes) or None,
-    }
-
-
-def _condition_value(condition: Condition) -> Dict[str, object]:
-    def fields(one: Condition) -> _Fields:
-        return {
-            "index": one.index,
-            "value": one.value,
-            "valueTwo": one.value_two or None,
-            "op": one.operator,
-        }
-
-    old = fields(_condition(Node(condition.kept, ""), _Problems())) if condition.kept else {}
-    return _written(condition.kept, old, fields(condition))
-
-
-def _circumstances_value(one: Circumstances) -> Dict[str, object]:
-    def fields(which: Circumstances) -> _Fields:
-        kernel = which.minimal_kernel
-        return {
-            "caps": list(which.capabilities) or None,
-            "arches": list(which.architectures) or None,
-            "minKernel": f"{kernel[0]}.{kernel[1]}" if kernel else None,
-        }
-
-    old = fields(_circumstances(Node(one.kept, ""), _Problems())) if one.kept else {}
-    return _written(one.kept, old, fields(one))
-
-
-def _family_value(family: Family) -> Dict[str, object]:
-    def fields(one: Family) -> _Fields:
-        return {"architecture": one.architecture, "subArchitectures": list(one.members) or None}
-
-    old = fields(_family(Node(family.kept, ""), _Problems())) if family.kept else {}
-    return _written(family.kept, old, fields(family))
-
-
-def _written(kept: Mapping[str, object], old: _Fields, new: _Fields) -> Dict[str, object]:
-    """
-    The object that was read, with those fields changed that say something else now.
-
-    `old` is what was read, spelt as `new` is: where the two agree, the first spelling stays.
-    """
-    result = dict(kept)
-    for key, value in new.items():
-        if old and old.get(key) == value:
-            continue
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = value
-    return result

@@ -1,20 +1,24 @@
 """
 Profiles from text and back: JSON for Docker, podman and OCI, YAML for a SeccompProfile resource.
 
-Says which text is which; the values in it are `documents`', and files are the caller's.
+Says which text is which; the values are `documents`' and `values`', files are the caller's.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 
 from tracer import document
 from tracer.errors import InputError
-from tracer.profile import documents, model, yaml
-from tracer.profile.model import Profile
+from tracer.profile import documents, model, values, yaml
+from tracer.profile.model import Layout, Profile
 
 # Docker's default profile has 16 kB; nobody writes by hand, or loads, what is larger than this.
 READ_LIMIT = 16 * 1024 * 1024
+
+_FIRST_INDENT = re.compile(r"\s*[{\[]\n([ \t]{1,16})")
 
 
 def read(text: str, source: str) -> Profile:
@@ -29,16 +33,35 @@ def read(text: str, source: str) -> Profile:
     if len(text) > READ_LIMIT:
         raise InputError(f"{source}: too large", f"the limit is {READ_LIMIT} bytes")
     if text.lstrip().startswith(("{", "[")):
-        return documents.profile_from(document.parse(text, source), source)
+        profile = documents.profile_from(document.parse(text, source), source)
+        return replace(profile, layout=_layout_of(text))
     return documents.profile_from(yaml.parse(text, source), source)
 
 
 def write(profile: Profile) -> str:
-    """Return the text of a profile in its own dialect, with a newline at its end."""
-    value = documents.document_of(profile)
+    """
+    Return the text of a profile in its own dialect, JSON in the layout in which it was read.
+
+    Where that was as regular as programs write it, as Docker's and podman's default profiles are,
+    an unchanged profile gives the very text that was read.
+    """
+    value = values.document_of(profile)
     if profile.dialect == model.SPO:
         return yaml.render(value)
-    return json.dumps(value, indent="\t", ensure_ascii=False, allow_nan=False) + "\n"
+    indent, end = profile.layout
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    if not _is_unicode(text):
+        text = json.dumps(value, indent=indent, allow_nan=False)
+    return text + end
+
+
+# Python's spelling of a byte that is not UTF-8 can be said in JSON, but not written as it is.
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_profile(text: str) -> bool:
@@ -48,3 +71,9 @@ def is_profile(text: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def _layout_of(text: str) -> Layout:
+    end = text[len(text.rstrip()) :]
+    match = _FIRST_INDENT.match(text)
+    return Layout(match[1] if match else None, end)

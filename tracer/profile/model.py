@@ -1,19 +1,19 @@
 """
 A profile as data: frozen records for what every dialect of a seccomp document can say.
 
-Records and the words they are made of; text and JSON belong to `formats` and `documents`, what
-rules mean to `resolve` and `decide`. Nothing is lost: each record that was read from a document
-has the object it came from in `kept`, with its order, its unknown fields and its way of spelling
-(`"args": null` or `[]`, `name` or `names`). Writing starts from there and touches only the fields
-that differ. So a change is `dataclasses.replace(rule, names=...)`, a new rule is `Rule(...)`, and
-`kept` is nobody's business but `documents`'. It takes no part in equality: two records are equal
+Records and the words they are made of; text belongs to `formats`, JSON to `documents` and `values`,
+what rules mean to `resolve` and `decide`. Nothing is lost: each record that was read from a
+document has the object it came from in `kept`, with its order, its unknown fields and its way of
+spelling (`"args": null` or `[]`, `name` or `names`). Writing starts from there and touches only the
+fields that differ. So a change is `dataclasses.replace(rule, names=...)`, a new rule is `Rule(...)`,
+and `kept` is nobody's business but `values`'. It takes no part in equality: two records are equal
 if they say the same in the fields below, and all are hashable.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 # --- Dialects ---
 
@@ -135,6 +135,13 @@ class Family:
     kept: Kept = field(default_factory=dict, compare=False, repr=False)
 
 
+class Layout(NamedTuple):
+    """How a JSON text is laid out: what a level is indented by, None on one line; its end."""
+
+    indent: Optional[str] = "\t"
+    end: str = "\n"
+
+
 @dataclass(frozen=True)
 class Profile:
     """
@@ -158,3 +165,4 @@ class Profile:
     dialect: str = DOCKER
     kept: Kept = field(default_factory=dict, compare=False, repr=False)
     around: Kept = field(default_factory=dict, compare=False, repr=False)
+    layout: Layout = field(default=Layout(), compare=False, repr=False)
