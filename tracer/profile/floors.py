@@ -6,7 +6,7 @@ runtime, version, no-new-privileges setting and action (start, exec), with how m
 showed each call. The other part is what a Go runtime does now and then, which no number of samples
 is sure to show. Which runtimes a profile is meant for is decided by who asks.
 
-The file: {"version": 1, "floors": [{"runtime": "runc", "version": "1.1.5+ds1-1+deb12u1",
+The file: {"version": 1, "floors": [{"runtime": "runc", "version": "1.1.5+ds1",
 "engine": "podman 4.3.1", "no_new_privileges": false, "action": "start", "samples": 200,
 "date": "2026-11-22", "calls": {"openat": 200, "futex": 144}}]}
 """

@@ -20,9 +20,7 @@ from tracer.profile.floors import (
     read_floors,
 )
 
-# What runc 1.1.5 always calls without no-new-privileges, and what `busybox ls /` itself calls.
-RUNC = """openat epoll_ctl fstatfs getdents64 fcntl close chdir capget read prctl newfstatat fstat
-    setgroups setgid setuid getcwd capset getppid faccessat2 write getpid execve""".split()
+# What `busybox ls /` itself calls.
 BUSYBOX_LS = """arch_prctl brk close execve exit_group getdents64 getrandom getuid ioctl mprotect
     newfstatat openat prctl prlimit64 readlink rseq set_robust_list set_tid_address write""".split()
 
@@ -93,13 +91,39 @@ def test_occasional_calls_exist_and_do_not_start_threads():
     assert not {"clone", "clone3", "mount", "setns", "unshare"} & set(GO_OCCASIONAL)
 
 
-def test_a_profile_of_busybox_under_runc_stays_small():
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_a_profile_of_busybox_stays_small(runtime: str):
     """
-    runc's own calls, Go's occasional ones and those of `busybox ls /` are at most 48.
+    A runtime's floor and what `busybox ls /` itself calls are at most 48 names.
     """
-    allowed = {*RUNC, *GO_OCCASIONAL, *BUSYBOX_LS, "fchown"}
+    allowed = floor_for(runtime, None) | set(BUSYBOX_LS)
 
     assert len(allowed) <= 48
+
+
+@pytest.mark.parametrize("engine_runtime", ["podman runc", "podman crun", "docker runc"])
+def test_each_engine_and_runtime_is_measured_often_enough(engine_runtime: str):
+    """
+    Starts and execs, with and without no-new-privileges, have 200 samples each and a version.
+    """
+    engine, runtime = engine_runtime.split()
+
+    found = [
+        (floor.no_new_privileges, floor.action)
+        for floor in measured()
+        if floor.engine.startswith(f"{engine} ") and floor.runtime == runtime
+        if floor.samples >= 200 and floor.version and dict(floor.calls)["execve"] == floor.samples
+    ]
+
+    assert sorted(found) == [(False, "exec"), (False, "start"), (True, "exec"), (True, "start")]
+
+
+def test_no_new_privileges_needs_less():
+    """
+    Under no-new-privileges the filter is loaded last: its floor holds nothing that the other lacks.
+    """
+    for runtime in known_runtimes():
+        assert floor_for(runtime, True) < floor_for(runtime, False)
 
 
 def test_the_measured_runtimes_stay_within_bounds():
