@@ -75,6 +75,8 @@ def _record(
         complain(f"{printable(name)} never came to run a program: nothing was recorded")
     if not outcome.recordings and not outcome.failed:
         complain("the command started no container: nothing was recorded")
+        for doubt in outcome.doubts:
+            complain(f"not complete: {doubt.text} ({doubt.count})")
     results.check_number(outcome.recordings)
     good = [_write(results, wanted, one) for one in outcome.recordings]
     if not good:

@@ -24,21 +24,39 @@ class Launch:
     joins: bool
 
 
+# What conmon(8) is told, by either name of the option.
+OPTIONS = {
+    "-c": "container",
+    "--cid": "container",
+    "-u": "session",
+    "--cuuid": "session",
+    "-n": "name",
+    "--name": "name",
+    "-r": "runtime",
+    "--runtime": "runtime",
+}
+
+
 def read_launch(arguments: Sequence[str]) -> Optional[Launch]:
-    """The meaning of a conmon's arguments; None if it was not started for a container."""
+    """
+    The meaning of a conmon's arguments; None if it was not started for a container.
+
+    An exec is told by its session, which is the container itself for a start: --exec comes so late
+    that the kernel side has no room for it.
+    """
     values = {
-        option: value
+        OPTIONS[option]: value
         for option, value in zip(arguments, arguments[1:])
-        if option in ("-c", "--cid", "-n", "--name", "-r", "--runtime")
+        if option in OPTIONS
     }
-    container = values.get("-c", values.get("--cid", ""))
+    container = values.get("container", "")
     if not container:
         return None
     return Launch(
         container=container,
-        name=values.get("-n", values.get("--name", "")),
-        runtime=values.get("-r", values.get("--runtime", "")),
-        joins="--exec-process-spec" in arguments or "-e" in arguments,
+        name=values.get("name", ""),
+        runtime=values.get("runtime", ""),
+        joins=values.get("session", container) != container,
     )
 
 

@@ -34,8 +34,8 @@ class Recorder:
     Raises HostError (see `program.load`) when made.
     """
 
-    def __init__(self) -> None:
-        self._loaded = program.load()
+    def __init__(self, capacity: Mapping[str, int] = program.CAPACITY) -> None:
+        self._loaded = program.load(capacity)
         self._maps = self._loaded.maps
 
     def __enter__(self) -> "Recorder":

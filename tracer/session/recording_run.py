@@ -16,7 +16,7 @@ from tracer.container.engines import Named
 from tracer.errors import InputError
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
-from tracer.recording import Recording
+from tracer.recording import Reason, Recording
 from tracer.session import assembly, marker
 from tracer.session.belonging import Belongings, Container, Evidence, belongings
 from tracer.session.command import Pace, Signals, wait_for_command, wait_until
@@ -58,13 +58,14 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True)
 class Outcome:
     """
-    How the command ended, what was recorded (one for each container, or one for the command), and
-    the names of containers that never came to run a program.
+    How the command ended, what was recorded (one for each container, or one for the command), the
+    names of containers that never came to run a program, and what speaks against all of it.
     """
 
     status: int
     recordings: Tuple[Recording, ...]
     failed: Tuple[str, ...]
+    doubts: Tuple[Reason, ...]
 
 
 def record(plan: Plan, watch: Watch, tell: Tell) -> Outcome:
@@ -185,7 +186,7 @@ class _Session:
             run = replace(run, integrity=run.integrity + doubts.reasons())
             own = [contents[one] for one in sorted(found.tree)]
             recordings.append(assembly.recording_of(run, own, self._host))
-        return Outcome(status, tuple(recordings), tuple(failed))
+        return Outcome(status, tuple(recordings), tuple(failed), doubts.reasons())
 
     def _look_up(self, engine: str, reference: str) -> Optional[Named]:
         """Ask the engine that the command called, or the one of that name on this host."""
