@@ -12,6 +12,7 @@ from typing import Tuple
 from tracer.text import printable
 
 _LINE_LIMIT = 2000
+_MOST_LINES = 100
 
 
 class SeccompTraceError(Exception):
@@ -25,6 +26,11 @@ class SeccompTraceError(Exception):
     def __str__(self) -> str:
         whole = f"{self.message}; {self.hint}" if self.hint else self.message
         return printable(whole, _LINE_LIMIT)
+
+    @property
+    def lines(self) -> Tuple[str, ...]:
+        """What to tell a person: one line, unless there are several problems."""
+        return (str(self),)
 
 
 class HostError(SeccompTraceError):
@@ -42,9 +48,18 @@ class DocumentError(InputError):
     `problems` has a line for each, with the file, the JSON path and what was expected there.
     """
 
-    def __init__(self, problems: Tuple[str, ...]) -> None:
-        super().__init__("; ".join(problems))
+    def __init__(self, problems: Tuple[str, ...], hint: str = "") -> None:
+        super().__init__("; ".join(problems), hint)
         self.problems = problems
+
+    @property
+    def lines(self) -> Tuple[str, ...]:
+        """A line for each problem, the first hundred of them, and the hint."""
+        shown = self.problems[:_MOST_LINES]
+        left = len(self.problems) - len(shown)
+        more = (f"and {left} more like these",) if left else ()
+        hint = (self.hint,) if self.hint else ()
+        return tuple(printable(line, _LINE_LIMIT) for line in (*shown, *more, *hint))
 
 
 class OutputError(SeccompTraceError):

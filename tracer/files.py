@@ -62,7 +62,8 @@ def prepare(path: str, is_replaceable: Callable[[str], bool]) -> Destination:
     Return the open destination of a file to be written later; raises OutputError if it cannot be.
 
     `is_replaceable` is given the text of a file that is already there and says whether it is of
-    the kind to be written, and so may be replaced; an empty file always may.
+    the kind to be written, and so may be replaced; an empty file always may. Bytes that are no
+    text are in it as in `write`: by surrogateescape.
     """
     with _explained(path):
         directory, name = _split(path)
@@ -162,10 +163,10 @@ class Destination:
 
     def _may_replace(self) -> bool:
         try:
-            text = _read_regular(self._name, READ_LIMIT, self._directory).decode("utf-8")
-        except (UnicodeDecodeError, InputError):
+            data = _read_regular(self._name, READ_LIMIT, self._directory)
+        except InputError:
             return False
-        return self._is_replaceable(text)
+        return self._is_replaceable(data.decode("utf-8", "surrogateescape"))
 
     def _publish(
         self, file: int, linked: Optional[str], *, replace: bool, temporary: ExitStack

@@ -1,7 +1,7 @@
 """
 The command line: one file per command, each parses, calls, prints and gives an exit code.
 
-`main` is the one place where an expected error becomes a line on standard error and an exit code.
+Here, and nowhere else, an expected error becomes a line on standard error and an exit code.
 Commands are imported when they are called, so that `--help` is fast and needs no bcc.
 """
 
@@ -23,10 +23,15 @@ from tracer.text import printable
 COMMANDS = {
     "run": "Run a command, record what its containers need, write the profile.",
     "generate": "Make a profile from recordings.",
+    "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }
 
+# The commands whose exit code also says how a recording went.
+RECORDING = ("run", "generate")
+
 TRACER_FAILED = 125  # as env(1), timeout(1) and podman-run(1) have it
+UNUSABLE = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
@@ -48,6 +53,18 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an expected error of it is said, and has an exit code."""
+        try:
+            return super().invoke(ctx)
+        except CommandError as error:
+            complain(error)
+            return error.status
+        except SeccompTraceError as error:
+            for line in error.lines:
+                complain(line)
+            return TRACER_FAILED if ctx.invoked_subcommand in RECORDING else UNUSABLE
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without importing anything."""
         with formatter.section("Commands"):
@@ -64,9 +81,10 @@ def main() -> None:
     """
     The entry point `seccomp-trace`.
 
-    Exit codes: those of the command that `run` runs; 125 if the tracer itself failed or a
+    Exit codes: those of the command that `run` runs; 125 if `run` or `generate` failed or a
     recording is not complete, 126 or 127 if the command could not be started or found; 1 for
-    findings of a judging command, 2 for wrong usage, 130 if interrupted.
+    findings of a judging command, 2 for wrong usage and for everything that other commands than
+    those two cannot read, write or do, 130 if interrupted.
     """
     _reserve_standard_streams()
     try:
@@ -81,12 +99,6 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be flushed there
         status = PIPE_CLOSED
-    except CommandError as error:
-        complain(error)
-        status = error.status
-    except SeccompTraceError as error:
-        complain(error)
-        status = TRACER_FAILED
     sys.exit(status)
 
 

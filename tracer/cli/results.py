@@ -202,11 +202,14 @@ def read_recordings(paths: Sequence[str]) -> Tuple[Recording, ...]:
     return tuple(from_json(text_of(path), path) for path in paths)
 
 
-def text_of(path: str) -> str:
-    """A file's text, or standard input's for "-". Raises InputError."""
+def text_of(path: str, limit: int = files.READ_LIMIT) -> str:
+    """A file's text, or standard input's for "-"; at most so many bytes. Raises InputError."""
     if path != STANDARD_OUTPUT:
-        return files.read_text(path)
-    text = sys.stdin.read(files.READ_LIMIT + 1)
-    if len(text) > files.READ_LIMIT:
-        raise InputError("standard input: too large", f"the limit is {files.READ_LIMIT} bytes")
+        return files.read_text(path, limit)
+    try:
+        text = sys.stdin.read(limit + 1)
+    except UnicodeDecodeError as error:
+        raise InputError("standard input: not UTF-8 text") from error
+    if len(text) > limit:
+        raise InputError("standard input: too large", f"the limit is {limit} bytes")
     return text

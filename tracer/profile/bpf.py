@@ -67,6 +67,15 @@ def parse(program: bytes) -> Tuple[Instruction, ...]:
     return tuple(layout.iter_unpack(program))
 
 
+def is_program(program: bytes) -> bool:
+    """Say whether bytes are a seccomp filter: first it looks at a call, last it answers."""
+    try:
+        instructions = parse(program)
+    except ValueError:
+        return False
+    return instructions[0][0] == _LOAD_ABSOLUTE and instructions[-1][0] in (_RETURN, _RETURN_A)
+
+
 def run(program: Sequence[Instruction], call: Call) -> int:
     """
     Return the 32 bits that a filter answers to a call (SECCOMP_RET_...).

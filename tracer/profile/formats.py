@@ -30,6 +30,8 @@ def read(text: str, source: str) -> Profile:
     """
     if not text.strip():
         raise InputError(f"{source}: empty")
+    if not _is_unicode(text):
+        raise InputError(f"{source}: not UTF-8 text")
     if len(text) > READ_LIMIT:
         raise InputError(f"{source}: too large", f"the limit is {READ_LIMIT} bytes")
     if text.lstrip().startswith(("{", "[")):

@@ -4,10 +4,10 @@ A profile as data: frozen records for what every dialect of a seccomp document c
 Records and the words they are made of; text belongs to `formats`, JSON to `documents` and `values`,
 what rules mean to `resolve` and `decide`. Nothing is lost: each record that was read from a
 document has the object it came from in `kept`, with its order, its unknown fields and its way of
-spelling (`"args": null` or `[]`, `name` or `names`). Writing starts from there and touches only the
-fields that differ. So a change is `dataclasses.replace(rule, names=...)`, a new rule is `Rule(...)`,
-and `kept` is nobody's business but `values`'. It takes no part in equality: two records are equal
-if they say the same in the fields below, and all are hashable.
+spelling (`"args": null` or `[]`, `name` or `names`). Writing starts from there and touches only
+the fields that differ. So a change is `dataclasses.replace(rule, names=...)`, a new rule is
+`Rule(...)`, and `kept` is nobody's business but `values`'. It takes no part in equality: two
+records are equal if they say the same in the fields below, and all are hashable.
 """
 
 from __future__ import annotations

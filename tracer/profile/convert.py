@@ -1,0 +1,281 @@
+"""
+From one dialect to another, saying what gets lost.
+
+Docker's and podman's documents describe many containers at once; the other forms are for one, so
+a profile is resolved first, for a container that has to be named as far as the profile depends on
+it. Comments are no policy: a form without them drops them silently. Everything else that a target
+cannot say is a loss, which is listed. What is left is on the strict side, and where a profile asks
+for a kernel and none was named, it is one that is new enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
+
+from tracer.profile import decide, formats, model, systemd, values
+from tracer.profile.model import Circumstances, Profile, Rule
+from tracer.profile.resolve import DEFAULT_CAPABILITIES, errno_number, resolve
+
+SYSTEMD = "systemd"
+BPF = "bpf"
+
+_MOST_SIGNED = (1 << 63) - 1
+# The enumeration of the operator's resource definition (api/seccompprofile, Arch).
+_SPO_ARCHITECTURES = frozenset(
+    "NATIVE X86 X86_64 X32 ARM AARCH64 MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PPC PPC64 "
+    "PPC64LE S390 S390X PARISC PARISC64 RISCV64".split()
+)
+
+
+@dataclass(frozen=True)
+class Container:
+    """
+    What a profile is resolved for; None where nothing was said, which counts if it matters.
+
+    `host` is the architecture that is taken where none was named.
+    """
+
+    architecture: Optional[str] = None
+    capabilities: Optional[FrozenSet[str]] = None
+    kernel: Optional[Tuple[int, int]] = None
+    host: str = "SCMP_ARCH_X86_64"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A profile in the form asked for, and what it said that this form cannot say."""
+
+    content: bytes
+    losses: Tuple[str, ...]
+
+
+def convert(
+    profile: Profile,
+    target: str,
+    container: Container = Container(),
+    *,
+    name: str = "profile",
+    around: Optional[Mapping[str, object]] = None,
+) -> Converted:
+    """
+    Return a profile as the target (a key of TARGETS) has it.
+
+    `name` names a resource, `around` is the config.json to put an OCI profile into. Raises
+    InputError for what cannot be resolved or loaded at all.
+    """
+    losses: List[str] = []
+    if profile.base and target != model.SPO:
+        losses.append(f"the base profile {profile.base}")
+        profile = replace(profile, base="")
+    content = TARGETS[target](_Conversion(profile, container, losses, name, around or {}))
+    return Converted(content, tuple(losses))
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    profile: Profile
+    container: Container
+    losses: List[str]
+    name: str
+    around: Mapping[str, object]
+
+
+# --- Docker and podman ---
+
+
+def _docker(asked: _Conversion) -> bytes:
+    profile = _numbered(_for_engines(asked.profile))
+    return formats.write(replace(profile, dialect=model.DOCKER)).encode()
+
+
+def _podman(asked: _Conversion) -> bytes:
+    profile = _for_engines(asked.profile)
+    kernel = asked.container.kernel
+    for rule in profile.rules:
+        if kernel is None and (rule.includes.minimal_kernel or rule.excludes.minimal_kernel):
+            asked.losses.append(f"the kernel that {_about(rule)} depends on (--kernel names one)")
+    rules = tuple(_without_kernel(rule) for rule in profile.rules if _is_for(rule, kernel))
+    return formats.write(replace(profile, rules=rules, dialect=model.PODMAN)).encode()
+
+
+# Another dialect spells the same fields differently (errnoRet as text, name, empty includes).
+def _for_engines(profile: Profile) -> Profile:
+    if profile.dialect in (model.DOCKER, model.PODMAN):
+        return profile
+    if profile.dialect == model.SPO:
+        profile = replace(profile, rules=tuple(_without_zero(rule) for rule in profile.rules))
+    return values.respelt(profile)
+
+
+def _without_zero(rule: Rule) -> Rule:
+    return replace(rule, errno=rule.errno or None)
+
+
+def _numbered(profile: Profile) -> Profile:
+    def number(name: str, otherwise: Optional[int]) -> Optional[int]:
+        return errno_number(name) if name else otherwise
+
+    rules = tuple(
+        replace(rule, errno=number(rule.errno_name, rule.errno), errno_name="")
+        for rule in profile.rules
+    )
+    default = number(profile.default_errno_name, profile.default_errno)
+    return replace(profile, rules=rules, default_errno=default, default_errno_name="")
+
+
+def _is_for(rule: Rule, kernel: Optional[Tuple[int, int]]) -> bool:
+    least, below = rule.includes.minimal_kernel, rule.excludes.minimal_kernel
+    if kernel is None:
+        return below is None
+    return (least is None or kernel >= least) and (below is None or kernel < below)
+
+
+def _without_kernel(rule: Rule) -> Rule:
+    return replace(
+        rule,
+        includes=replace(rule.includes, minimal_kernel=None),
+        excludes=replace(rule.excludes, minimal_kernel=None),
+    )
+
+
+# --- One container's forms ---
+
+
+def _oci(asked: _Conversion) -> bytes:
+    if asked.profile.dialect == model.OCI and not asked.around:
+        return formats.write(asked.profile).encode()
+    return formats.write(replace(_flat(asked), around=asked.around)).encode()
+
+
+def _spo(asked: _Conversion) -> bytes:
+    if asked.profile.dialect == model.SPO:
+        return formats.write(asked.profile).encode()
+    flat = _flat(asked)
+    asked.losses.extend(_unsaid_by_spo(flat))
+    architectures = dict.fromkeys(one for one in flat.architectures if _spo_knows(one))
+    profile = replace(
+        flat,
+        kept={},
+        rules=tuple(_spo_rule(rule) for rule in flat.rules if _spo_takes(rule)),
+        architectures=tuple(architectures),
+        flags=tuple(dict.fromkeys(flat.flags)),
+        default_errno=None,
+        dialect=model.SPO,
+        around={**values.SPO_HEAD, "metadata": {"name": asked.name}},
+    )
+    return formats.write(profile).encode()
+
+
+def _unsaid_by_spo(profile: Profile) -> Iterator[str]:
+    yield from (f"the unknown field {path}" for path in values.unknown_fields(profile))
+    numbered = profile.default_action in model.WITH_ERRNO
+    if numbered and profile.default_errno not in (None, model.EPERM):
+        yield f"the default errno {profile.default_errno}: it becomes EPERM"
+    for token in profile.architectures:
+        if not _spo_knows(token):
+            yield f"the architecture {token}"
+    for rule in profile.rules:
+        yield from _unsaid_of_rule(rule)
+
+
+def _unsaid_of_rule(rule: Rule) -> Iterator[str]:
+    if rule.errno == 0 and rule.action in model.WITH_ERRNO:
+        yield f"the errno 0 of {_about(rule)}: it becomes EPERM"
+    if not _has_sayable_conditions(rule):
+        yield f"a condition of {_about(rule)}: more than 63 bits, or than six of them"
+
+
+def _has_sayable_conditions(rule: Rule) -> bool:
+    return len(rule.conditions) <= model.MOST_ARGUMENTS and all(
+        max(one.value, one.value_two) <= _MOST_SIGNED for one in rule.conditions
+    )
+
+
+# Without its conditions, what allows would allow more and has to go; what denies may deny more.
+def _spo_takes(rule: Rule) -> bool:
+    lets_through = rule.action in (model.ALLOW, model.LOG, model.TRACE, model.NOTIFY)
+    return bool(rule.names) and (_has_sayable_conditions(rule) or not lets_through)
+
+
+def _spo_rule(rule: Rule) -> Rule:
+    conditions = rule.conditions if _has_sayable_conditions(rule) else ()
+    return Rule(
+        names=tuple(dict.fromkeys(rule.names)),
+        action=rule.action,
+        conditions=tuple(replace(one, kept={}) for one in conditions),
+        errno=rule.errno or None,
+    )
+
+
+def _spo_knows(token: str) -> bool:
+    return token[len("SCMP_ARCH_") :] in _SPO_ARCHITECTURES
+
+
+def _systemd(asked: _Conversion) -> bytes:
+    flat = _flat(asked)
+    asked.losses.extend(_beside_the_rules(flat))
+    text, losses = systemd.unit_of(flat, _host(asked.container))
+    asked.losses.extend(losses)
+    return text.encode()
+
+
+def _bpf(asked: _Conversion) -> bytes:
+    flat = _flat(asked)
+    asked.losses.extend(_beside_the_rules(flat))
+    return decide.export(flat, _host(asked.container))
+
+
+# SECCOMP_FILTER_FLAG_TSYNC says nothing: runtimes load filters into one thread and then exec.
+def _beside_the_rules(profile: Profile) -> Iterator[str]:
+    yield from (f"the unknown field {path}" for path in values.unknown_fields(profile))
+    yield from (f"the flag {flag}" for flag in profile.flags if not flag.endswith("_TSYNC"))
+    if profile.listener_path or profile.listener_metadata:
+        yield f"the listener {profile.listener_path}"
+
+
+def _flat(asked: _Conversion) -> Profile:
+    profile, container = asked.profile, asked.container
+    asked.losses.extend(_undetermined(profile, container))
+    capabilities = container.capabilities
+    if capabilities is None:
+        capabilities = DEFAULT_CAPABILITIES[model.DOCKER]
+    flat = resolve(profile, _host(container), capabilities, container.kernel)
+    return values.respelt(flat)
+
+
+def _host(container: Container) -> str:
+    return container.architecture or container.host
+
+
+def _undetermined(profile: Profile, container: Container) -> Iterator[str]:
+    circumstances = [(rule.includes, rule.excludes) for rule in profile.rules]
+
+    def number(depends: Callable[[Circumstances], object]) -> int:
+        return sum(any(map(depends, pair)) for pair in circumstances)
+
+    by_architecture = number(lambda one: one.architectures)
+    by_capabilities = number(lambda one: one.capabilities)
+    by_kernel = number(lambda one: one.minimal_kernel)
+    if container.architecture is None and (by_architecture or profile.families):
+        what = f"{by_architecture} rules" + (" and archMap" if profile.families else "")
+        yield f"the host's architecture, on which {what} depend (--architecture names it)"
+    if container.capabilities is None and by_capabilities:
+        yield f"capabilities, on which {by_capabilities} rules depend (--capabilities names them)"
+    if container.kernel is None and by_kernel:
+        yield f"the host's kernel, on which {by_kernel} rules depend (--kernel names it)"
+
+
+def _about(rule: Rule) -> str:
+    names = " ".join(rule.names[:3])
+    return f"the rule for {names}{' ...' if len(rule.names) > 3 else ''}"
+
+
+TARGETS: Mapping[str, Callable[[_Conversion], bytes]] = {
+    model.OCI: _oci,
+    model.DOCKER: _docker,
+    model.PODMAN: _podman,
+    model.SPO: _spo,
+    SYSTEMD: _systemd,
+    BPF: _bpf,
+}
