@@ -33,6 +33,7 @@ GO_RUNTIMES = frozenset({"runc"})
 # thread from a locked one (proc.go newm hands it to templateThread): so clone, rt_sigprocmask,
 # gettid and the like, which belong to starting threads, are not among these.
 GO_OCCASIONAL: Mapping[str, str] = {
+    "clock_gettime": "sys_linux_amd64.s nanotime1: where the vDSO cannot tell the time",
     "epoll_pwait": "netpoll_epoll.go netpoll, from proc.go startTheWorldWithSema; failing is fatal",
     "futex": "os_linux.go futexsleep, futexwakeup; failing to wake is fatal",
     "getpid": "os_linux.go signalM, beside tgkill",
