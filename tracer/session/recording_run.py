@@ -18,7 +18,7 @@ from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording
 from tracer.session import assembly, marker
-from tracer.session.belonging import Belongings, Container, Evidence, belongings
+from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
 from tracer.session.command import Pace, Signals, wait_for_command, wait_until
 
 LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
@@ -111,19 +111,21 @@ class _Session:
         self._host = assembly.this_host()
         self._since = int(time.time())
         self._call = arguments.find_engine(plan.command)
+        self._ask: LookUp = lru_cache(maxsize=None)(self._look_up)
 
-    def look(self) -> Tuple[Seen, ...]:
+    def look(self, look_up: LookUp = lambda engine, reference: None) -> Tuple[Seen, ...]:
         """
         What there is to see now: containers, or the command's tree unless an engine is called,
         which leaves helpers behind that never end. Makes room if others start many containers.
         """
         heads = self._recorder.heads()
-        found = self._belongings(heads, lambda engine, reference: None)
+        found = self._belongings(heads, look_up)
         if len(heads) > CROWDED:
             kept = found.tree | {one.recording for one in found.containers}
             self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
         if found.containers or self._call is not None:
-            return tuple(self._seen(_title(one), one.head) for one in found.containers)
+            shown = (one for one in found.containers if not one.infra)
+            return tuple(self._seen(_title(one), one.head) for one in shown)
         return (self._seen(os.path.basename(self._plan.command[0]), heads[self._number]),)
 
     def _seen(self, name: str, head: Head) -> Seen:
@@ -135,15 +137,20 @@ class _Session:
         return Seen(name, head.observations, architecture, head.newest_number, age, head.alive)
 
     def wait_for_containers(self, signals: Signals, pace: Pace, watch: Watch, tell: Tell) -> None:
-        """Wait for what the command left running, until a signal or the end of the time."""
-        running = [one for one in self.look() if one.alive > 0]
+        """
+        Wait for what the command left running, until a signal or the end of the time.
+
+        The engine is asked: only it knows a pod's own container, which never ends, and what a
+        container is that was started by its name.
+        """
+        running = [one for one in self.look(self._ask) if one.alive > 0]
         if not running:
             return
         told = time.monotonic()
 
         def done() -> bool:
             nonlocal told
-            seen = self.look()
+            seen = self.look(self._ask)
             if told and time.monotonic() - told > LOOK_SECONDS:
                 told = 0
                 names = ", ".join(one.name for one in seen if one.alive > 0)
@@ -153,9 +160,7 @@ class _Session:
 
         wait_until(done, signals, pace)
 
-    def _belongings(
-        self, heads: Mapping[int, Head], look_up: Callable[[str, str], Optional[Named]]
-    ) -> Belongings:
+    def _belongings(self, heads: Mapping[int, Head], look_up: LookUp) -> Belongings:
         evidence = Evidence(
             self._number, heads, self._recorder.launches(), self._recorder.requests(), look_up
         )
@@ -164,7 +169,7 @@ class _Session:
     def outcome(self, status: int) -> Outcome:
         """The recordings, read from the maps once everything is over."""
         heads = self._recorder.heads()
-        found = self._belongings(heads, lru_cache(maxsize=None)(self._look_up))
+        found = self._belongings(heads, self._ask)
         doubts = assembly.Doubts(self._recorder.state(), self._recorder.recursion_misses())
         wanted = found.tree | {one.recording for one in found.containers}
         contents = self._recorder.contents(wanted)
