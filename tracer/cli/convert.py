@@ -18,7 +18,7 @@ from tracer.cli.results import STANDARD_OUTPUT, text_of
 from tracer.errors import DocumentError, InputError, OutputError
 from tracer.profile import bpf, formats, model, resolve, systemd
 from tracer.profile.architectures import ARCHITECTURES
-from tracer.profile.convert import BPF, SYSTEMD, TARGETS, Container, Converted
+from tracer.profile.convert import BPF, SYSTEMD, TARGETS, Container
 from tracer.profile.convert import convert as convert_profile
 
 _MACHINES = {"x86_64": syscalls.X86_64, "aarch64": syscalls.AARCH64}
@@ -69,7 +69,7 @@ def convert(
     )
     given = formats.read(text_of(profile, formats.READ_LIMIT), profile)
     around = _config_at(output) if target == model.OCI else None
-        _MACHINES.get(platform.machine(), syscalls.X86_64),
+    result = convert_profile(given, target, container, name=_name(profile), around=around)
     problems = tuple(f"{profile}: lost in {target}: {loss}" for loss in result.losses)
     if problems and not lossy:
         raise DocumentError(problems, "--lossy converts all the same")
