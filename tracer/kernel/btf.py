@@ -149,6 +149,8 @@ def _sections(blob: bytes) -> Tuple[memoryview, bytes]:
         magic, _, _, header, types, types_size, strings, strings_size = HEADER.unpack_from(blob)
         if magic != MAGIC:
             raise ValueError(f"magic number {magic:#x}")
+        if len(blob) < header + max(types + types_size, strings + strings_size):
+            raise ValueError("it is cut short")
         words = memoryview(blob)[header + types : header + types + types_size].cast("I")
     except (struct.error, ValueError, TypeError) as error:
         raise HostError(

@@ -39,7 +39,6 @@ MEMBERS = {
     "PATH_MOUNT": ("path", "mnt"),
     "PATH_DENTRY": ("path", "dentry"),
     "BPRM_FILE": ("linux_binprm", "file"),
-    "BPRM_FILENAME": ("linux_binprm", "filename"),
     "FILE_PATH": ("file", "f_path"),
     "DENTRY_PARENT": ("dentry", "d_parent"),
     "DENTRY_HASH": ("dentry", "d_name.hash_len"),
@@ -55,11 +54,13 @@ MACHINES = {
     "x86_64": {
         "TASK_STATUS": ("task_struct", "thread_info.status"),
         "REGISTERS_SECOND": ("pt_regs", "si"),
+        "REGISTERS_THIRD": ("pt_regs", "dx"),
     },
     # Written from arch/arm64 of kernel 6.12 and compiled by a test; not yet run on such a machine.
     "aarch64": {
         "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
         "REGISTERS_SECOND": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_THIRD": ("pt_regs", "user_regs.regs"),
     },
 }
 
@@ -84,6 +85,7 @@ def constants(types: TypeInformation, machine: str = platform.machine()) -> Dict
         found[name] = _known(types.size(structure), f"struct {structure}")
     if machine == "aarch64":
         found["REGISTERS_SECOND"] += 8  # user_regs.regs[1]
+        found["REGISTERS_THIRD"] += 16
     return found
 
 
