@@ -68,10 +68,10 @@ static __always_inline bool is_compat(const void *task)
 #define NR_SENDTO 206
 #endif
 
-/* The second argument of the call that pt_regs holds. */
-static __always_inline const void *second_argument(const void *registers)
+/* An argument of the call that pt_regs holds. */
+static __always_inline u64 argument(const void *registers, int offset)
 {
-	return (const void *)DIRECT(u64, registers, REGISTERS_SECOND);
+	return DIRECT(u64, registers, offset);
 }
 
 static __always_inline u32 process_of(const void *task)

@@ -505,17 +505,27 @@ static __always_inline u64 target(const struct verdict *self)
 	return self->open ? self->recording : self->outer;
 }
 
+/* Under what the runtime hands over: a program may set no_new_privs for itself later. */
+static __always_inline void note_privileges(u64 recording, const void *task)
+{
+	struct recording *head = recordings.lookup(&recording);
+
+	if (head && no_new_privs(task))
+		head->no_new_privs = 1;
+}
+
 int on_exec(u64 *ctx)
 {
 	void *task = (void *)ctx[0], *bprm = (void *)ctx[2];
 	struct thread *self = known(task);
-	struct recording *head;
 	u64 recording;
+	bool inside;
 
 	if (!self || !self->verdict.recording)
 		return 0;
 	if (self->verdict.command)
 		note_launch(&self->verdict, task);
+	inside = self->verdict.open && self->verdict.executable != EXECUTABLE_RUNTIME;
 	if (!self->verdict.open && !opened_by_filter(self, task))
 		open_by_execve(&self->verdict, task);
 	recording = target(&self->verdict);
@@ -523,9 +533,8 @@ int on_exec(u64 *ctx)
 		return 0;
 	forget_calls(self);
 	self->verdict.executable = note_executable(recording, task, bprm);
-	head = recordings.lookup(&recording);
-	if (head && no_new_privs(task))
-		head->no_new_privs = 1;
+	if (!inside)
+		note_privileges(recording, task);
 	return 0;
 }
 
@@ -600,12 +609,16 @@ static __always_inline void note_request(u64 recording, const void *registers)
 {
 	u32 zero = 0;
 	u64 now = bpf_ktime_get_boot_ns();
+	u64 length = argument(registers, REGISTERS_THIRD);
 	struct request *request = blank_request.lookup(&zero);
 
 	if (!request)
 		return;
+	if (length > REQUEST_SIZE)
+		length = REQUEST_SIZE;
 	__builtin_memset(request, 0, sizeof(*request));
-	bpf_probe_read_user(request->text, sizeof(request->text), second_argument(registers));
+	bpf_probe_read_user(request->text, length,
+			    (const void *)argument(registers, REGISTERS_SECOND));
 	if (request->text[0] != 'P' || request->text[1] != 'O' || request->text[5] != '/')
 		return;
 	request->recording = recording;

@@ -42,7 +42,7 @@ struct recording {
 	__u32 kind;
 	__u8 filtered;		/* a window opened because a filter was loaded */
 	__u8 unfiltered;	/* a window opened at an execve, without a filter */
-	__u8 no_new_privs;	/* set in a task whose window was open, at its execve */
+	__u8 no_new_privs;	/* set when the runtime executed the container's program */
 	__u8 outsider;		/* a program was executed in a filtered scope without its filter */
 	__u32 newest_architecture;
 	__u32 newest_number;
