@@ -58,7 +58,7 @@ class Blob:
         self._types.append(struct.pack("=III", 0, info, 0) + bytes(4 * words))
         return len(self._types)
 
-    def bytes(self) -> bytes:
+    def whole(self) -> bytes:
         types = b"".join(self._types)
         header = btf.HEADER.pack(
             btf.MAGIC, 1, 0, btf.HEADER.size, 0, len(types), len(types), len(self._strings)

@@ -54,7 +54,7 @@ def test_offsets_are_what_c_makes_of_them(path: str, offset: int):
     """
     Members are found through embedded structures, typedefs, qualifiers and unnamed members.
     """
-    assert TypeInformation(small().bytes()).offset("outer", path) == offset
+    assert TypeInformation(small().whole()).offset("outer", path) == offset
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_what_is_not_there_is_none(structure: str, path: str):
     """
     A structure or member that the blob lacks is None; a typedef is no structure.
     """
-    assert TypeInformation(small().bytes()).offset(structure, path) is None
+    assert TypeInformation(small().whole()).offset(structure, path) is None
 
 
 def test_sizes_and_type_ids():
     """
     A structure's size and the id of a typedef are found by name.
     """
-    types = TypeInformation(small().bytes())
+    types = TypeInformation(small().whole())
 
     assert (types.size("outer"), types.size("missing")) == (64, None)
     assert types.type_id(btf.TYPEDEF, "inner_t") == 3
@@ -95,7 +95,7 @@ def test_bit_fields_do_not_shift_an_offset():
     number = blob.integer("int", 4)
     blob.with_bit_fields("flags", 16, [("first", number, 0), ("second", number, 12)])
 
-    assert TypeInformation(blob.bytes()).offset("flags", "second") == 12
+    assert TypeInformation(blob.whole()).offset("flags", "second") == 12
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_every_kind_is_stepped_over(kind: int, entries: int, words: int):
     number = blob.integer("int", 4)
     blob.structure("after", 8, [("member", number, 4)])
 
-    assert TypeInformation(blob.bytes()).offset("after", "member") == 4
+    assert TypeInformation(blob.whole()).offset("after", "member") == 4
 
 
 def test_a_kind_from_the_future_is_an_expected_error():
@@ -134,7 +134,7 @@ def test_a_kind_from_the_future_is_an_expected_error():
     blob.other(29, 0, 0)
 
     with pytest.raises(HostError, match="kind 29"):
-        TypeInformation(blob.bytes())
+        TypeInformation(blob.whole())
 
 
 @pytest.mark.parametrize("blob", [b"", b"\x9f", bytes(64), b"\x7fELF" + bytes(60)])
@@ -150,7 +150,7 @@ def test_a_blob_that_is_cut_short_is_an_expected_error():
     """
     A blob cut off anywhere is a HostError.
     """
-    whole = small().bytes()
+    whole = small().whole()
 
     for end in range(len(whole)):
         with pytest.raises(HostError, match="cannot be read"):
