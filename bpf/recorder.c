@@ -169,6 +169,14 @@ static __always_inline bool id_of_name(const void *cgroup, struct cgroup_name *n
 	       is_hexadecimal(name->key.word[6]) && is_hexadecimal(name->key.word[7]);
 }
 
+/* A pod's monitors share a cgroup of that name, in one that has the plain id of the pod. */
+static __always_inline bool is_monitors(const struct cgroup_name *name)
+{
+	return name->text[0] == 'c' && name->text[1] == 'o' && name->text[2] == 'n' &&
+	       name->text[3] == 'm' && name->text[4] == 'o' && name->text[5] == 'n' &&
+	       !name->text[6];
+}
+
 static __always_inline struct container_key *id_of_cgroup(const void *cgroup)
 {
 	u32 zero = 0;
@@ -178,6 +186,8 @@ static __always_inline struct container_key *id_of_cgroup(const void *cgroup)
 	for (int up = 0; up < MAX_CGROUP_DEPTH && cgroup && name; up++) {
 		if (id_of_name(cgroup, name))
 			return &name->key;
+		if (is_monitors(name))
+			return NULL;
 		cgroup = parent_cgroup(cgroup);
 	}
 	return NULL;
