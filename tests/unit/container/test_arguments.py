@@ -1,0 +1,86 @@
+"""
+Tests of finding an engine in a command line, and of giving it another seccomp profile.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from tracer.container.arguments import EngineCall, find_engine, with_profile
+
+# command: engine, how it is called, verb, and what follows the verb.
+FOUND = [
+    ("podman run image", "podman", "podman", "run", "image"),
+    ("/usr/bin/docker run image", "docker", "/usr/bin/docker", "run", "image"),
+    ("podman container run image", "podman", "podman", "run", "image"),
+    ("sudo -n podman run image", "podman", "sudo -n podman", "run", "image"),
+    ("runuser -u me -- podman run image", "podman", "runuser -u me -- podman", "run", "image"),
+    ("podman --runtime crun run image", "podman", "podman --runtime crun", "run", "image"),
+    ("podman --runtime=crun run image", "podman", "podman --runtime=crun", "run", "image"),
+    ("docker -H unix:///s -D run image", "docker", "docker -H unix:///s -D", "run", "image"),
+    ("docker --context docker run image", "docker", "docker --context docker", "run", "image"),
+    ("podman ps", "podman", "podman", "ps", ""),
+    ("podman", "podman", "podman", "", ""),
+    ("podman --log-level", "podman", "podman --log-level", "", ""),
+    ("podman container", "podman", "podman", "", ""),
+]
+
+
+@pytest.mark.parametrize("command, engine, client, verb, rest", FOUND)
+def test_an_engine_is_found_with_its_client_and_verb(
+    command: str, engine: str, client: str, verb: str, rest: str
+):
+    """
+    The engine is found behind whatever calls it, its own options belong to how it is called.
+    """
+    words = shlex.split(command)
+
+    call = find_engine(words)
+
+    assert call is not None
+    assert (call.engine, call.client, call.verb) == (engine, tuple(shlex.split(client)), verb)
+    assert words[call.options :] == shlex.split(rest)
+
+
+@pytest.mark.parametrize("command", ["", "ls /", "podman-compose up", "sh -c 'podman run x'", "xpodman"])
+def test_what_calls_no_engine_is_none(command: str):
+    """
+    A plain command, and one that only mentions an engine inside a word, calls none.
+    """
+    assert find_engine(shlex.split(command)) is None
+
+
+def profiled(command: str) -> str:
+    words = shlex.split(command)
+    call = find_engine(words)
+    assert isinstance(call, EngineCall)
+    return shlex.join(with_profile(words, call, "/new.json"))
+
+
+NEW = "--security-opt seccomp=/new.json"
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("podman run image ls -l", f"podman run {NEW} image ls -l"),
+        ("podman run --security-opt seccomp=old image", f"podman run {NEW} image"),
+        ("podman run --security-opt=seccomp=old image", f"podman run {NEW} image"),
+        ("docker run --security-opt seccomp:old image", f"docker run {NEW} image"),
+        ("docker run --security-opt=seccomp:unconfined image", f"docker run {NEW} image"),
+        (
+            "podman run --security-opt no-new-privileges image",
+            f"podman run {NEW} --security-opt no-new-privileges image",
+        ),
+        ("podman container create image", f"podman container create {NEW} image"),
+        ("podman --runtime crun run image", f"podman --runtime crun run {NEW} image"),
+        ("podman run image --security-opt", f"podman run {NEW} image --security-opt"),
+    ],
+)
+def test_a_profile_takes_the_place_of_any_other(before: str, after: str):
+    """
+    The new profile comes first among the options and the old one goes, whatever its spelling.
+    """
+    assert profiled(before) == after

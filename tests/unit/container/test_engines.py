@@ -1,0 +1,168 @@
+"""
+Tests of what engines and their runtimes answer, and of what is asked of their sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tracer.container import engines
+from tracer.container.docker import Docker
+from tracer.container.engines import Named, started_by_request
+from tracer.container.podman import Podman
+
+ID = "ab" * 32
+INSPECTED = f'{{"id":"{ID}","name":"/web","image":"nginx"}}\n'
+DOCKER_EVENTS = (
+    '{"Type":"network","id":"feed","Actor":{"Attributes":{"name":"bridge"}}}\n'
+    f'{{"Type":"container","id":"{ID}","Actor":{{"Attributes":{{"name":"web","image":"nginx"}}}}}}\n'
+)
+PODMAN_INSPECTED = f'{{"id":"{ID}","name":"web","image":"localhost/nginx","infra":true}}\n'
+PODMAN_EVENTS = f'{{"Status":"start"}}\n{{"ID":"{ID}","Name":"web","Image":"localhost/nginx"}}\n'
+
+
+class Answers:
+    """
+    An engine's client that knows answers by subcommand, and remembers what it was asked.
+    """
+
+    def __init__(self, **answers: str) -> None:
+        self.answers = answers
+        self.asked: list[Sequence[str]] = []
+
+    def __call__(self, command: Sequence[str]) -> str:
+        self.asked.append(command)
+        return next((text for verb, text in self.answers.items() if verb in command), "")
+
+
+def test_docker_describes_a_container_that_exists():
+    """
+    docker's name of a container loses its slash.
+    """
+    answers = Answers(inspect=INSPECTED)
+
+    named = Docker().look_up(["sudo", "docker", "-H", "x"], "web", 0, answers)
+
+    assert named == Named(ID, "web", "nginx")
+    assert list(answers.asked[0][:5]) == ["sudo", "docker", "-H", "x", "container"]
+
+
+def test_docker_describes_a_container_that_is_gone():
+    """
+    Of a removed container docker's events still tell the name and image.
+    """
+    named = Docker().look_up(["docker"], ID, 123, Answers(events=DOCKER_EVENTS))
+
+    assert named == Named(ID, "web", "nginx")
+
+
+def test_podman_describes_a_container_that_exists():
+    """
+    podman says whether a container only holds a pod's namespaces.
+    """
+    named = Podman().look_up(["podman"], "web", 0, Answers(inspect=PODMAN_INSPECTED))
+
+    assert named == Named(ID, "web", "localhost/nginx", True)
+
+
+def test_podman_describes_a_container_that_is_gone():
+    """
+    Of a removed container podman's events still tell the name and image.
+    """
+    answers = Answers(events=PODMAN_EVENTS)
+
+    named = Podman().look_up(["podman", "--root", "/r"], ID, 123, answers)
+
+    assert named == Named(ID, "web", "localhost/nginx", False)
+    assert list(answers.asked[1][:4]) == ["podman", "--root", "/r", "events"]
+    assert "123" in answers.asked[1]
+
+
+@pytest.mark.parametrize("engine", [Docker(), Podman()])
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", "[" * 10**5, '{"id": 1}', "\0", '{"ID": []}'])
+def test_an_answer_that_is_none_is_no_error(engine: engines.Engine, text: str):
+    """
+    Whatever an engine prints instead of an answer, the container is unknown and nothing more.
+    """
+    assert engine.look_up(["x"], ID, 0, Answers(inspect=text, events=text)) is None
+
+
+@pytest.mark.parametrize("engine", [Docker(), Podman()])
+def test_a_reference_is_never_an_option(engine: engines.Engine):
+    """
+    A hostile reference that begins with a dash is data to the client, not an option.
+    """
+    answers = Answers()
+
+    engine.look_up(["x"], "--privileged", 0, answers)
+
+    for command in answers.asked:
+        words = list(command)
+        if "--privileged" in words:
+            assert words[words.index("--privileged") - 1] == "--"
+
+
+def test_the_registry_names_each_engine():
+    """
+    An engine is registered under its own name.
+    """
+    assert {name: engine.name for name, engine in engines.registry().items()} == {
+        "podman": "podman",
+        "docker": "docker",
+    }
+
+
+def test_ask_returns_what_a_command_prints():
+    """
+    The answer is standard output alone.
+    """
+    assert engines.ask(["sh", "-c", "echo answer; echo noise >&2"]) == "answer\n"
+
+
+@pytest.mark.parametrize("command", [["false"], ["/no/such/program"], ["a\0b"], ["sh", "-c", "exit 3"]])
+def test_a_failure_is_an_empty_answer(command: list[str]):
+    """
+    A client that fails, or is not there, has not answered.
+    """
+    assert engines.ask(command) == ""
+
+
+@pytest.mark.parametrize(
+    "path, printed, version",
+    [
+        ("/usr/sbin/runc", "runc version 1.1.5+ds1\ncommit: x\n", "1.1.5+ds1"),
+        ("crun", "crun version 1.8.1\n", "1.8.1"),
+        ("runc", "crun version 1.8.1\n", ""),
+        ("runc", "", ""),
+        ("runc", "\n\n", ""),
+    ],
+)
+def test_a_runtimes_version_is_what_it_says(path: str, printed: str, version: str):
+    """
+    The version is the last word of the first line, if the runtime names itself.
+    """
+    assert engines.runtime_version(path, lambda command: printed) == version
+
+
+@pytest.mark.parametrize(
+    "line, reference, joins",
+    [
+        (f"POST /v1.41/containers/{ID}/start HTTP/1.1", ID, False),
+        ("POST /v4.3.1/libpod/containers/web/start?detachKeys=ctrl HTTP/1.1", "web", False),
+        ("POST /containers/web/restart HTTP/1.1", "web", False),
+        (f"POST /v1.41/containers/{ID}/exec HTTP/1.1", ID, True),
+        ("POST /v1.41/exec/feed/start HTTP/1.1", "", False),
+        ("POST /v1.41/containers/create HTTP/1.1", "", False),
+        (f"POST /v1.41/containers/{ID}/kill?signal=9 HTTP/1.1", "", False),
+        ("POST /v1.41/images/start HTTP/1.1", "", False),
+        ("POST", "", False),
+        ("", "", False),
+    ],
+)
+def test_a_request_names_the_container_that_it_starts(line: str, reference: str, joins: bool):
+    """
+    Requests that start or join a container are told from all others.
+    """
+    assert started_by_request(line) == (reference, joins)
