@@ -44,7 +44,9 @@ def test_an_engine_is_found_with_its_client_and_verb(
     assert words[call.options :] == shlex.split(rest)
 
 
-@pytest.mark.parametrize("command", ["", "ls /", "podman-compose up", "sh -c 'podman run x'", "xpodman"])
+@pytest.mark.parametrize(
+    "command", ["", "ls /", "podman-compose up", "sh -c 'podman run x'", "xpodman"]
+)
 def test_what_calls_no_engine_is_none(command: str):
     """
     A plain command, and one that only mentions an engine inside a word, calls none.

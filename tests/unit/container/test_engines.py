@@ -17,7 +17,8 @@ ID = "ab" * 32
 INSPECTED = f'{{"id":"{ID}","name":"/web","image":"nginx"}}\n'
 DOCKER_EVENTS = (
     '{"Type":"network","id":"feed","Actor":{"Attributes":{"name":"bridge"}}}\n'
-    f'{{"Type":"container","id":"{ID}","Actor":{{"Attributes":{{"name":"web","image":"nginx"}}}}}}\n'
+    f'{{"Type":"container","id":"{ID}",'
+    '"Actor":{"Attributes":{"name":"web","image":"nginx"}}}\n'
 )
 PODMAN_INSPECTED = f'{{"id":"{ID}","name":"web","image":"localhost/nginx","infra":true}}\n'
 PODMAN_EVENTS = f'{{"Status":"start"}}\n{{"ID":"{ID}","Name":"web","Image":"localhost/nginx"}}\n'
@@ -81,7 +82,9 @@ def test_podman_describes_a_container_that_is_gone():
 
 
 @pytest.mark.parametrize("engine", [Docker(), Podman()])
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", "[" * 10**5, '{"id": 1}', "\0", '{"ID": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[]", "[" * 10**5, '{"id": 1}', "\0", '{"ID": []}']
+)
 def test_an_answer_that_is_none_is_no_error(engine: engines.Engine, text: str):
     """
     Whatever an engine prints instead of an answer, the container is unknown and nothing more.
@@ -121,7 +124,9 @@ def test_ask_returns_what_a_command_prints():
     assert engines.ask(["sh", "-c", "echo answer; echo noise >&2"]) == "answer\n"
 
 
-@pytest.mark.parametrize("command", [["false"], ["/no/such/program"], ["a\0b"], ["sh", "-c", "exit 3"]])
+@pytest.mark.parametrize(
+    "command", [["false"], ["/no/such/program"], ["a\0b"], ["sh", "-c", "echo no; exit 3"]]
+)
 def test_a_failure_is_an_empty_answer(command: list[str]):
     """
     A client that fails, or is not there, has not answered.
