@@ -190,7 +190,7 @@ def compiled(source: str, flags: List[str]) -> image.Image:
 def _module(source: str, flags: List[str]) -> Any:
     bcc = _bcc()
     directory = bpf_directory()
-    text = (directory / source).read_text()
+    text = (directory / source).read_bytes()
     with _surroundings(str(directory / "include")), _diagnostics() as diagnostics:
         try:
             return bcc.BPF(text=text, cflags=[f"-I{directory}", *flags])

@@ -5,9 +5,11 @@ Small BTF blobs, made by hand: https://docs.kernel.org/bpf/btf.html.
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
 from collections.abc import Sequence
 
 from tracer.kernel import btf
+from tracer.kernel.layout import MACHINES, MEMBERS
 
 # A member: its name (empty: unnamed), the id of its type, its offset in bytes.
 Member = tuple[str, int, int]
@@ -78,3 +80,27 @@ class Blob:
         offset = len(self._strings)
         self._strings += text.encode() + b"\0"
         return offset
+
+
+def kernel_of(machine: str, without: str = "") -> bytes:
+    """
+    A kernel that has every member the recorder reads but one, each at a place of its own.
+    """
+    blob = Blob()
+    number = blob.integer("int", 4)
+    # structure: its members: what they embed
+    tree: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for structure, path in {**MEMBERS, **MACHINES[machine]}.values():
+        if f"{structure}.{path}" != without:
+            outer, *inner = path.split(".")
+            tree[structure][outer] += inner
+    place = 8
+    for structure, members in tree.items():
+        found = []
+        for outer, embedded in members.items():
+            inside = [(name, number, 4 + 4 * at) for at, name in enumerate(embedded)]
+            found.append((outer, blob.structure("", 16, inside) if inside else number, place))
+            place += 16
+        blob.structure(structure, 64, found)
+    blob.named(btf.TYPEDEF, "btf_trace_sys_enter", 0)
+    return blob.whole()

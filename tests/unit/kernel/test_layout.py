@@ -5,12 +5,11 @@ Tests of the layout: the constants that the kernel side is compiled with, from a
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from tests.unit.kernel.btf_blob import Blob
+from tests.unit.kernel.btf_blob import Blob, kernel_of
 from tracer.errors import HostError
 from tracer.kernel import btf
 from tracer.kernel.btf import TypeInformation
@@ -18,36 +17,12 @@ from tracer.kernel.layout import MACHINES, MEMBERS, SIZES, constants, tracepoint
 from tracer.kernel.sources import bpf_directory
 
 
-def blob_of(machine: str, without: str = "") -> bytes:
-    """
-    A kernel that has every member the recorder reads but one, each at a place of its own.
-    """
-    blob = Blob()
-    number = blob.integer("int", 4)
-    # structure: its members: what they embed
-    tree: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for structure, path in {**MEMBERS, **MACHINES[machine]}.values():
-        if f"{structure}.{path}" != without:
-            outer, *inner = path.split(".")
-            tree[structure][outer] += inner
-    place = 8
-    for structure, members in tree.items():
-        found = []
-        for outer, embedded in members.items():
-            inside = [(name, number, 4 + 4 * at) for at, name in enumerate(embedded)]
-            found.append((outer, blob.structure("", 16, inside) if inside else number, place))
-            place += 16
-        blob.structure(structure, 64, found)
-    blob.named(btf.TYPEDEF, "btf_trace_sys_enter", 0)
-    return blob.whole()
-
-
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_member_has_its_constant(machine: str):
     """
     Each constant is the offset of its own member, and the machine's switch is set.
     """
-    types = TypeInformation(blob_of(machine))
+    types = TypeInformation(kernel_of(machine))
 
     found = constants(types, machine)
 
@@ -68,7 +43,7 @@ def test_a_missing_member_is_named(structure: str, path: str):
     """
     A kernel that lacks a member is refused with an error that names structure and member.
     """
-    types = TypeInformation(blob_of("x86_64", without=f"{structure}.{path}"))
+    types = TypeInformation(kernel_of("x86_64", without=f"{structure}.{path}"))
 
     with pytest.raises(HostError, match=re.escape(f"struct {structure}, {path}")):
         constants(types, "x86_64")
@@ -87,14 +62,14 @@ def test_a_machine_without_a_layout_is_an_expected_error():
     Another architecture is refused, and the error says on which ones recording works.
     """
     with pytest.raises(HostError, match="riscv64.*aarch64 and x86_64"):
-        constants(TypeInformation(blob_of("x86_64")), "riscv64")
+        constants(TypeInformation(kernel_of("x86_64")), "riscv64")
 
 
 def test_a_tracepoint_is_found_or_named():
     """
     A raw tracepoint goes by the id of its typedef; one that is not there is named.
     """
-    types = TypeInformation(blob_of("x86_64"))
+    types = TypeInformation(kernel_of("x86_64"))
 
     assert tracepoint_type(types, "sys_enter") == types.type_id(btf.TYPEDEF, "btf_trace_sys_enter")
     with pytest.raises(HostError, match="tracepoint sys_exit"):

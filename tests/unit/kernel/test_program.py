@@ -5,6 +5,7 @@ Tests of finding bcc: the right one, none, or somebody else's of the same name.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +15,20 @@ from tracer.kernel import program
 
 
 @pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """
     A directory that is the only one in which packages are found.
     """
-    for name in [name for name in sys.modules if name.split(".")[0] == "bcc"]:
-        monkeypatch.delitem(sys.modules, name)
+    before = {name: sys.modules.pop(name) for name in loaded()}
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    return tmp_path
+    yield tmp_path
+    for name in loaded():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+def loaded() -> list[str]:
+    return [name for name in sys.modules if name.split(".")[0] == "bcc"]
 
 
 def put(packages: Path, **files: str) -> Path:
