@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
-import resource
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -121,7 +120,6 @@ def _image(constants: Mapping[str, int]) -> image.Image:
 
 
 def _fill(loaded: Loaded, recorder: image.Image, targets: Mapping[str, int]) -> None:
-    _allow_locked_memory()
     for name, shape in recorder.maps.items():
         loaded.maps[name] = bpf.create_map(name, *_numbers(shape))
     for name, target in targets.items():
@@ -133,16 +131,6 @@ def _fill(loaded: Loaded, recorder: image.Image, targets: Mapping[str, int]) -> 
 
 def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:
     return shape.kind, shape.key, shape.value, shape.entries, shape.flags
-
-
-def _allow_locked_memory() -> None:
-    """Kernels before 5.11 charge maps to RLIMIT_MEMLOCK; later ones do not ask."""
-    try:
-        resource.setrlimit(
-            resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        )
-    except (ValueError, OSError):
-        pass
 
 
 def _refused(error: OSError) -> HostError:
