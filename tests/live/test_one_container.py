@@ -38,7 +38,6 @@ PODMAN_OPTIONS = [
     "--rm --privileged",
     "--rm --privileged --pid host",
     "--rm --uidmap 0:100000:2000",
-    "--rm --pod new:recorded",
 ]
 UNFILTERED = {"--privileged", "seccomp=unconfined"}
 
@@ -75,12 +74,31 @@ def test_a_container_in_the_hosts_namespaces_is_recorded(
 
 @pytest.mark.parametrize("options", PODMAN_OPTIONS)
 def test_a_container_of_podman_is_recorded_whatever_its_options(
-    podman_pods: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, options: str
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, options: str
 ):
     """
-    Privileged, with users of its own, and in a pod, whose own container does not count.
+    A container is recorded that has all privileges, or users of its own.
     """
-    record_and_start_again(podman_pods, busybox(podman_pods), seccomp_trace, options)
+    record_and_start_again(podman, busybox(podman), seccomp_trace, options)
+
+
+@pytest.mark.parametrize("pod", ["new:pod", "pod", "pod --share pid"])
+def test_a_container_in_a_pod_is_recorded(
+    podman_pods: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, pod: str
+):
+    """
+    In a pod, made with it or before, the container alone is recorded, not what holds the pod.
+    """
+    name, *options = pod.split()
+    if name == "pod":
+        podman_pods.run("pod", "create", *options, "--name", "pod")
+    container = ["run", "--rm", "--name", "mine", "--pod", name, busybox(podman_pods)]
+
+    recorded = record(seccomp_trace, podman_pods, *container, "calls", *making("getpgrp"))
+
+    (run,) = recorded.recording.runs.values()
+    assert run.container_name == "mine"
+    assert "getpgrp" in recorded.calls(CALLS)
 
 
 def record_and_start_again(

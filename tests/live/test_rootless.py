@@ -1,0 +1,115 @@
+"""
+Tests of a root tracer and an engine without root: `run -- runuser -u USER -- podman run ...`.
+
+The user is nobody, who needs no account made and no range of user ids: in its container there is
+one user alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import images
+from tests.live.command import SeccompTrace
+from tests.live.conftest import ImageLoader
+from tests.live.engines import Engine, remove_containers
+from tests.live.policy import require_command
+from tests.live.recorded import PROFILE, RECORDING, calls_of, making, read_complete, record
+
+CALLS = "/usr/local/bin/calls"
+USER = "nobody"
+STORAGE = """
+[storage]
+driver = "vfs"
+rootless_storage_path = "{directory}/store"
+[storage.options]
+ignore_chown_errors = "true"
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rootless(Engine):
+    """
+    An engine that is called as a user.
+    """
+
+    def command(self, *arguments: str) -> list[str]:
+        # From a directory that the user may be in: podman wants to come back to it.
+        place = ["--chdir=/", f"HOME={self.environment['HOME']}"]
+        return ["runuser", "-u", USER, "--", "env", *place, self.name, *arguments]
+
+
+@pytest.fixture(scope="module")
+def rootless(podman_session: Engine, scratch: Path) -> Iterator[Engine]:
+    """
+    Podman with runc as a user, in a directory of the user's.
+    """
+    require_command("runuser")
+    # A short name: podman takes no runroot of more than 50 characters, "/containers" included.
+    directory = scratch / "u"
+    directory.mkdir()
+    (directory / "storage.conf").write_text(STORAGE.format(directory=directory))
+    containers = Path(podman_session.environment["CONTAINERS_CONF"]).read_text()
+    containers = containers.replace(str(scratch / "podman"), str(directory))
+    (directory / "containers.conf").write_text(containers)
+    variables = {
+        "HOME": str(directory),
+        "XDG_RUNTIME_DIR": str(directory),
+        "CONTAINERS_CONF": str(directory / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+    }
+    engine = Rootless("podman", "runc", {**podman_session.environment, **variables})
+    scratch.chmod(0o755)
+    for path in (directory, *directory.iterdir()):
+        shutil.chown(path, USER)
+    try:
+        yield engine
+    finally:
+        remove_containers(engine)
+        engine.run("system", "migrate")  # ends the process that keeps the user's namespace
+
+
+@pytest.mark.parametrize("own", [(), ("--unconfined",)], ids=" ".join)
+def test_a_container_of_a_user_is_recorded(
+    rootless: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, own: tuple[str, ...]
+):
+    """
+    A root tracer records a container that a user's podman starts; it starts under its profile.
+    """
+    container = ["run", "--rm", "--name", "mine", busybox(rootless), "calls", *making("getpgrp")]
+
+    recorded = record(seccomp_trace, rootless, *container, options=own)
+
+    (run,) = recorded.recording.runs.values()
+    assert (run.engine, run.runtime, run.container_name) == ("podman", "runc", "mine")
+    assert run.image == images.BUSYBOX
+    assert "getpgrp" in recorded.calls(CALLS)
+    assert not recorded.calls() & {"mount", "pivot_root", "clone", "setns", "unshare"}
+    readable = shutil.copy(recorded.profile, rootless.environment["HOME"])
+    rootless.run("run", *rootless.security(readable), *container[1:])
+
+
+def test_a_detached_container_of_a_user_is_recorded_until_it_ends(
+    rootless: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace
+):
+    """
+    What a user's container does after podman has returned is recorded too.
+    """
+    home = Path(rootless.environment["HOME"])
+    script = f"while ! [ -e /home/end ]; do sleep 0.05; done; {CALLS} {making('getpgrp')[0]}"
+    container = ["--detach", "--volume", f"{home}:/home", busybox(rootless), "sh", "-c", script]
+    command = rootless.command("run", *container)
+    own = ("run", "-o", PROFILE, "--recording", RECORDING, "--")
+    process = seccomp_trace.start(*own, *command, env=rootless.environment)
+    assert process.stdout and len(process.stdout.readline()) == 65  # an id and a newline
+
+    (home / "end").touch()
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 0, stderr
+    assert "getpgrp" in calls_of(read_complete(seccomp_trace.directory / RECORDING), CALLS)
