@@ -53,6 +53,10 @@ def is_running(engine: Engine, container: str) -> bool:
     return engine.run(*query, check=False).stdout.strip() == "true"
 
 
+def is_stopped(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 @pytest.mark.parametrize("options", [[], ["--unconfined"]], ids=["confined", "unconfined"])
 def test_a_killed_tracer_leaves_the_container_alone_and_nothing_behind(
     podman: Engine,
@@ -148,11 +152,15 @@ def test_ctrl_c_reaches_the_command_once_and_the_profile_is_written(tmp_path: Pa
     command = [str(PROGRAM), "run", "-o", "p.json", "--", sys.executable, "-c", COUNTING]
     with on_terminal(command, tmp_path) as terminal:
         terminal.wait_for(b"ready")
+        # While the tracer is stopped, the command gets what the terminal sends, and no more.
+        terminal.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: is_stopped(terminal.process.pid), what="the tracer is stopped")
 
         terminal.type(CTRL_C)
         terminal.wait_for(b"counted")
         # Signals are handed on in order: had Ctrl-C been handed on as well, it would come first.
         terminal.process.send_signal(signal.SIGTERM)
+        terminal.process.send_signal(signal.SIGCONT)
 
         assert terminal.end() == 11, terminal.shown
     assert "exit_group" in allowed_by(tmp_path / "p.json")

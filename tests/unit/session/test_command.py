@@ -119,8 +119,8 @@ def test_when_the_time_is_up_the_command_is_asked_once_to_end(signals: Signals):
     SIGTERM comes when the time is up, and the command may take its own time after it.
     """
     script = """
-        n=0; trap "n=$((n+1))" TERM
-        until [ $n = 1 ]; do sleep 0.02; done
+        n=0; looks=0; trap "n=$((n+1))" TERM
+        until [ $n = 1 ] || [ $looks = 200 ]; do sleep 0.02; looks=$((looks+1)); done
         sleep 0.2; exit 4$n
     """
     pace = Pace(0.02, time.monotonic() + 0.3)
