@@ -23,6 +23,7 @@ from tracer.text import printable
 COMMANDS = {
     "run": "Run a command, record what its containers need, write the profile.",
     "generate": "Make a profile from recordings.",
+    "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }

@@ -4,22 +4,15 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Optional, Tuple
 
 import click
 
 from tracer.cli import TRACER_FAILED, complain, options
-from tracer.cli.results import (
-    STANDARD_OUTPUT,
-    Results,
-    incomplete_lines,
-    read_recordings,
-    text_of,
-)
+from tracer.cli.given import baseline_in
+from tracer.cli.results import STANDARD_OUTPUT, Results, incomplete_lines, read_recordings
 from tracer.errors import InputError
 from tracer.profile.making import Wanted, make
-from tracer.profile.reading import read_profile
 from tracer.recording import merge
 
 
@@ -44,9 +37,9 @@ def generate(
     """
     wanted = Wanted(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
-        baseline=None if baseline is None else read_profile(text_of(baseline), baseline),
+        baseline=baseline_in(baseline),
     )
-    whole = reduce(merge, read_recordings(recordings))
+    whole = merge(*read_recordings(recordings))
     for line in incomplete_lines(whole):
         complain(f"not complete: {line}")
     if not whole.complete and output == STANDARD_OUTPUT:

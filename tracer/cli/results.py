@@ -19,7 +19,7 @@ from tracer.cli import complain
 from tracer.errors import InputError, OutputError
 from tracer.files import Destination
 from tracer.profile.making import Made
-from tracer.profile.reading import is_profile
+from tracer.profile.formats import is_profile
 from tracer.recording import Recording, from_json, is_recording, to_json
 
 STANDARD_OUTPUT = "-"

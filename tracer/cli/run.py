@@ -10,10 +10,10 @@ from typing import Optional, Tuple
 import click
 
 from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options, say
-from tracer.cli.results import Results, incomplete_lines, text_of
+from tracer.cli.given import baseline_in
+from tracer.cli.results import Results, incomplete_lines
 from tracer.errors import OutputError
 from tracer.profile.making import Wanted, make
-from tracer.profile.reading import read_profile
 from tracer.recording import Recording
 from tracer.text import printable
 
@@ -47,7 +47,7 @@ def run(
     """
     wanted = Wanted(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
-        baseline=None if baseline is None else read_profile(text_of(baseline), baseline),
+        baseline=baseline_in(baseline),
     )
     with Results(output, recording) as results:
         return _record(results, wanted, command, unconfined=unconfined, duration=duration)

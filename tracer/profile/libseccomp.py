@@ -8,6 +8,7 @@ answers, and the runtimes of distributions use the same one.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import tempfile
@@ -49,11 +50,11 @@ class Addition:
     conditions: Tuple[Condition, ...]
 
 
-def returned(action: str, errno: Optional[int]) -> int:
-    """Return the 32 bits by which a filter says an action; without errno it is EPERM."""
+def returned(action: str, number: Optional[int]) -> int:
+    """Return the 32 bits by which a filter says an action; without an errno it is EPERM."""
     if action not in model.WITH_ERRNO:
         return _RETURNED[action]
-    return _RETURNED[action] | ((model.EPERM if errno is None else errno) & 0xFFFF)
+    return _RETURNED[action] | ((model.EPERM if number is None else number) & 0xFFFF)
 
 
 def said(value: int) -> Tuple[str, Optional[int]]:
@@ -101,9 +102,18 @@ def compile_filter(
         try:
             filter_.add_rule(one.returned, _native_number(one.name), *_arguments(library, one))
         except OSError as error:
-            reason = f"libseccomp refuses the rule for {one.name}: {error.strerror}"
-            raise InputError(reason, "no runtime starts a container with this profile") from error
+            raise _refused(one, error) from error
     return _exported(filter_)
+
+
+def _refused(addition: Addition, error: OSError) -> InputError:
+    reason = error.strerror
+    if error.errno == errno.EEXIST:
+        reason = "another rule answers the same call differently under the same conditions"
+    return InputError(
+        f"libseccomp refuses the rule for {addition.name}: {reason}",
+        "no runtime starts a container with this profile",
+    )
 
 
 def _set_architectures(

@@ -7,11 +7,13 @@ Joins `generate`, `floors` and `extend`; decides which floors a recording asks f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
+from tracer.profile import documents, formats
 from tracer.profile.extend import extend
 from tracer.profile.floors import floor_for, known_runtimes
 from tracer.profile.generate import generate, render
+from tracer.profile.model import Profile
 from tracer.recording import Recording, Run
 
 
@@ -24,7 +26,7 @@ class Wanted:
     """
 
     runtimes: Optional[FrozenSet[str]] = None
-    baseline: Optional[Mapping[str, object]] = None
+    baseline: Optional[Profile] = None
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,15 @@ def make(recording: Recording, wanted: Wanted) -> Made:
     """
     chosen, messages = _floors(recording, wanted)
     floor = frozenset[str]().union(*chosen.values())
-    profile: Mapping[str, object] = generate(recording, floor)
+    generated = generate(recording, floor)
+    text = render(generated)
     if wanted.baseline is not None:
-        extended = extend(wanted.baseline, profile)
-        profile = extended.profile
+        extended = extend(wanted.baseline, documents.profile_from(generated, "generated"))
+        text = formats.write(extended.profile)
         messages += extended.messages
     recorded = {seen.name for seen in recording.observations}
     return Made(
-        text=render(profile),
+        text=text,
         floor_only=frozenset(floor - recorded),
         runtimes=tuple(sorted(chosen)),
         messages=tuple(messages),

@@ -4,10 +4,10 @@ The summary at the end of a recording: how much, by whom, under what, and where 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from typing import Dict, Iterable, List, Protocol, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Protocol, Set, Tuple
 
+from tracer.profile import formats, model
 from tracer.recording import RUNTIME, Recording, Run
 from tracer.text import printable
 
@@ -62,14 +62,8 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
 
 def allowed(profile: str) -> int:
     """How many calls a profile's ALLOW groups name."""
-    rules = json.loads(profile)["syscalls"]
-    allowing = [rule for rule in rules if rule["action"] == "SCMP_ACT_ALLOW"]
-    return len({name for rule in allowing for name in _names(rule)})
-
-
-def _names(rule: Dict[str, object]) -> Sequence[str]:
-    names = rule.get("names", [rule.get("name", "")])
-    return [str(name) for name in names] if isinstance(names, list) else []
+    allowing = [rule for rule in formats.read(profile, "").rules if rule.action == model.ALLOW]
+    return len({name for rule in allowing for name in rule.names})
 
 
 def _programs(recording: Recording) -> List[Tuple[str, int]]:

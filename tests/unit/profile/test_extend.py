@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Tuple
 
 import pytest
 
+from tests.unit.profile.defaults import DEFAULTS, default_text
 from tests.unit.recordings import observation, recording
 from tracer import syscalls
-from tracer.profile.extend import Extended, extend
+from tracer.profile import documents, formats, values
+from tracer.profile.extend import Extended
+from tracer.profile.extend import extend as extend_profile
 from tracer.profile.generate import FALLBACK_COMMENT, generate, render
-from tracer.profile.reading import read_profile
 from tracer.recording import Recording, Run
-
-PODMANS_OWN = Path("/usr/share/containers/seccomp.json")
 
 
 def baseline(*rules: Dict[str, object], **fields: object) -> Dict[str, object]:
@@ -34,14 +34,31 @@ def rule(action: str, *names: str, **fields: object) -> Dict[str, object]:
     return {"names": list(names), "action": f"SCMP_ACT_{action}", **fields}
 
 
-def extended(base: Mapping[str, object], *names: str) -> Extended:
+@dataclass(frozen=True)
+class Result:
+    """
+    What `extend` returns, with the profile as a JSON value.
+    """
+
+    profile: Dict[str, object]
+    messages: Tuple[str, ...]
+    denied: Tuple[str, ...]
+
+
+def extend(base: Mapping[str, object], addition: Mapping[str, object]) -> Result:
+    read = [documents.profile_from(one, "p.json") for one in (base, addition)]
+    result: Extended = extend_profile(*read)
+    return Result(values.document_of(result.profile), result.messages, result.denied)
+
+
+def extended(base: Mapping[str, object], *names: str) -> Result:
     before = copy.deepcopy(base)
     result = extend(base, generate(recording(*names)))
     assert base == before
     return result
 
 
-def rules_of(result: Extended) -> List[Dict[str, Any]]:
+def rules_of(result: Result) -> List[Dict[str, Any]]:
     rules: Any = result.profile["syscalls"]
     return list(rules)
 
@@ -83,12 +100,19 @@ def test_extending_twice_changes_nothing_more(names: List[str]):
     assert twice.profile == once.profile
 
 
-@pytest.mark.parametrize("condition", ["args", "includes", "excludes"])
+CONDITIONS: Dict[str, object] = {
+    "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}],
+    "includes": {"caps": ["CAP_SYS_ADMIN"]},
+    "excludes": {"arches": ["arm64"]},
+}
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
 def test_conditional_permission_covers_nothing(condition: str):
     """
     What is allowed only for some arguments or capabilities is allowed again, unconditionally.
     """
-    base = baseline(rule("ALLOW", "read", **{condition: {"caps": ["CAP_SYS_ADMIN"]}}))
+    base = baseline(rule("ALLOW", "read", **{condition: CONDITIONS[condition]}))
 
     assert rules_of(extended(base, "read"))[-1]["names"] == ["read"]
 
@@ -222,16 +246,21 @@ def test_dockers_architecture_map_counts_as_architectures():
     assert result.messages == ()
 
 
-def test_podmans_own_profile_gains_one_group():
+@pytest.mark.parametrize("engine", DEFAULTS)
+def test_a_default_profile_gains_one_group_byte_for_byte(engine: str):
     """
-    The default profile of podman, as its package installs it, keeps every rule.
+    Of an engine's default profile every byte stays, and one group comes after its last rule.
     """
-    if not PODMANS_OWN.exists():
-        pytest.skip(f"{PODMANS_OWN} is not here (golang-github-containers-common)")
-    text = PODMANS_OWN.read_text()
-    base = read_profile(text, str(PODMANS_OWN))
+    text = default_text(engine)
+    base = formats.read(text, engine)
+    new = recording("read", "arch_prctl", "chroot", "vmsplice")
 
-    result = extended(base, "read", "arch_prctl", "chroot")
+    written = formats.write(
+        extend_profile(base, documents.profile_from(generate(new), "generated")).profile
+    )
+    end = text.rindex("}", 0, text.rindex("]")) + 1
 
-    assert rules_of(result)[:-1] == json.loads(text)["syscalls"]
-    assert rules_of(result)[-1]["names"] == ["arch_prctl"]
+    group = json.loads(written[end : -len(text[end:])].strip().lstrip(","))
+    assert written.startswith(text[:end] + ",")
+    assert written.endswith(text[end:])
+    assert group["names"] == {"docker": ["arch_prctl", "chroot"], "podman": ["arch_prctl"]}[engine]

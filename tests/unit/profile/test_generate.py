@@ -11,7 +11,7 @@ from tests.unit.recordings import observation, recording
 from tracer import syscalls
 from tracer.profile.fallbacks import FALLBACKS, fallbacks_of
 from tracer.profile.generate import FALLBACK_MARK, generate, render
-from tracer.profile.reading import is_profile, read_profile
+from tracer.profile.formats import is_profile, read, write
 from tracer.recording import Recording, Run, merge
 
 
@@ -133,5 +133,5 @@ def test_rendered_text_is_readable_and_reads_back():
 
     assert '\n\t\t\t\t"read",\n\t\t\t\t"write"\n' in text
     assert text.endswith("}\n")
-    assert read_profile(text, "p.json") == profile
+    assert write(read(text, "p.json")) == text
     assert is_profile(text)

@@ -1,0 +1,363 @@
+"""
+Uniting profiles: the laws, on any profiles, and what becomes of each kind of disagreement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Tuple
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.profile import strategies
+from tests.unit.profile.strategies import Asked, outcome
+from tracer import syscalls
+from tracer.errors import InputError
+from tracer.profile import combine, hosts, model
+from tracer.profile.combine import Conflict, denied_by, merge
+from tracer.profile.decide import Answer
+from tracer.profile.fallbacks import ENOSYS
+from tracer.profile.generate import FALLBACK_COMMENT
+from tracer.profile.model import Circumstances, Condition, Family, Profile, Rule
+
+SOME = settings(max_examples=50, deadline=None)
+ARCHITECTURES = (syscalls.X86_64, syscalls.X86)
+FIRST_IS_1 = Condition(0, model.EQUAL, 1)
+FIRST_IS_2 = Condition(0, model.EQUAL, 2)
+ADMIN = Circumstances(capabilities=("CAP_SYS_ADMIN",))
+
+
+def allow(*names: str, **fields: object) -> Rule:
+    return Rule(names, model.ALLOW, **fields)  # type: ignore[arg-type]
+
+
+def deny(*names: str, action: str = model.ERRNO, **fields: object) -> Rule:
+    return Rule(names, action, **fields)  # type: ignore[arg-type]
+
+
+def profile(*rules: Rule, default: str = model.ERRNO, **fields: object) -> Profile:
+    return Profile(default, rules, architectures=(syscalls.X86_64,), **fields)  # type: ignore
+
+
+def answers(asked: Asked, *profiles: Profile) -> Tuple[Answer, ...]:
+    """
+    What each profile answers; a profile that no runtime loads is none for these tests.
+    """
+    results = [outcome(one, asked, "none") for one in profiles]
+    assume(not any(isinstance(one, str) for one in results))
+    return tuple(one for one in results if isinstance(one, Answer))
+
+
+def called(name: str, *arguments: int) -> Asked:
+    return Asked(syscalls.X86_64, name, arguments)
+
+
+@given(strategies.profiles())
+@SOME
+def test_merging_a_profile_with_itself_changes_nothing(one: Profile):
+    """
+    Merge is idempotent, to the record.
+    """
+    assert merge(one).profile == one
+    assert merge(one, one).profile == one
+
+
+@given(strategies.profiles(), strategies.profiles())
+@SOME
+def test_merging_again_changes_nothing(first: Profile, other: Profile):
+    """
+    What is merged in already is not merged in twice.
+    """
+    once = merge(first, other).profile
+
+    assert merge(once, other).profile == once
+
+
+@given(st.tuples(*[strategies.profiles()] * 3), strategies.calls())
+@SOME
+def test_the_order_of_later_profiles_makes_no_difference(
+    profiles: Tuple[Profile, Profile, Profile], asked: Asked
+):
+    """
+    Only which profile comes first matters.
+    """
+    first, second, third = profiles
+
+    one, other = answers(
+        asked, merge(first, second, third).profile, merge(first, third, second).profile
+    )
+
+    assert one == other
+
+
+@given(st.tuples(*[strategies.profiles()] * 3), strategies.calls())
+@SOME
+def test_merging_one_by_one_is_merging_all_at_once(
+    profiles: Tuple[Profile, Profile, Profile], asked: Asked
+):
+    """
+    Merge is associative as far as the baseline stays the same: what it lets through is the same.
+    """
+    first, second, third = profiles
+    at_once = merge(first, second, third)
+    assume(not any(one.kind == combine.CROSSED for one in at_once.conflicts))
+
+    one, other = answers(asked, at_once.profile, merge(merge(first, second).profile, third).profile)
+
+    assert one.lets_through == other.lets_through
+
+
+@given(st.tuples(*[strategies.profiles()] * 3), strategies.calls())
+@SOME
+def test_merge_is_associative_where_later_profiles_deny_nothing_by_rule(
+    profiles: Tuple[Profile, Profile, Profile], asked: Asked
+):
+    """
+    A denial by rule counts in the first profile of a merge alone; without those, grouping is free.
+    """
+    first, *others = profiles
+    second, third = (
+        Profile(
+            model.ERRNO,
+            tuple(rule for rule in one.rules if rule.action == model.ALLOW),
+            architectures=ARCHITECTURES,
+            dialect=one.dialect,
+        )
+        for one in others
+    )
+
+    one, other = answers(
+        asked,
+        merge(merge(first, second).profile, third).profile,
+        merge(first, merge(second, third).profile).profile,
+    )
+
+    assert one == other
+
+
+@given(st.tuples(strategies.profiles(), strategies.profiles()), strategies.calls())
+@SOME
+def test_a_merge_is_never_looser_than_its_inputs_together(
+    profiles: Tuple[Profile, Profile], asked: Asked
+):
+    """
+    What the merged profile lets through, at least one input lets through.
+    """
+    widened = [hosts.with_architectures(one, profiles) for one in profiles]
+
+    merged, *inputs = answers(asked, merge(*profiles).profile, *widened)
+
+    assert not merged.lets_through or any(one.lets_through for one in inputs)
+
+
+@given(st.tuples(strategies.profiles(), strategies.profiles()), strategies.calls())
+@SOME
+def test_a_merge_is_never_stricter_than_an_input_but_for_what_is_reported(
+    profiles: Tuple[Profile, Profile], asked: Asked
+):
+    """
+    What an input lets through, the merged profile does, unless the baseline denies it by a rule.
+    """
+    result = merge(*profiles)
+    kinds = (combine.DENIED_BY_FIRST, combine.MIXED, combine.CROSSED)
+    reported = {name for one in result.conflicts if one.kind in kinds for name in one.names}
+    assume(asked.syscall not in reported)
+
+    merged, *inputs = answers(asked, result.profile, *profiles)
+
+    assert merged.lets_through or not any(one.lets_through for one in inputs)
+
+
+@given(strategies.profiles(), strategies.profiles(), strategies.calls(), st.data())
+@SOME
+def test_what_the_baseline_denies_by_a_rule_is_answered_as_before(
+    first: Profile, other: Profile, asked: Asked, data: st.DataObject
+):
+    """
+    Whatever others allow, the baseline's answer to such a call stands.
+    """
+    names = sorted(denied_by(first).keys() & syscalls.names(syscalls.X86_64))
+    assume(names)
+    name = data.draw(st.sampled_from(names))
+    denied = replace(asked, architecture=syscalls.X86_64, syscall=name)
+    merged = merge(first, replace(other, default_action=first.default_action)).profile
+
+    before, after = answers(denied, first, merged)
+
+    assert after == before
+
+
+def test_conditions_of_one_call_are_united():
+    """
+    Each input's condition holds, and nothing beyond.
+    """
+    merged = merge(
+        profile(allow("personality", conditions=(FIRST_IS_1,))),
+        profile(allow("personality", conditions=(FIRST_IS_2,))),
+    ).profile
+
+    allowed = [
+        argument
+        for argument in range(4)
+        if outcome(merged, called("personality", argument)) == Answer(model.ALLOW)
+    ]
+
+    assert allowed == [1, 2]
+
+
+def test_a_condition_gives_way_to_an_unconditional_permission():
+    """
+    What one input allows for every argument is allowed for every argument.
+    """
+    merged = merge(
+        profile(allow("personality", conditions=(FIRST_IS_1,))), profile(allow("personality"))
+    )
+
+    assert outcome(merged.profile, called("personality", 7)) == Answer(model.ALLOW)
+    assert merged.conflicts == ()
+
+
+def test_a_permission_for_some_containers_stays_one_for_those():
+    """
+    A rule under `includes` is taken over with its circumstances.
+    """
+    merged = merge(profile(allow("read")), profile(allow("mount", includes=ADMIN))).profile
+
+    assert outcome(merged, called("mount")) == Answer(model.ERRNO, 1)
+    assert merged.rules[-1].includes == ADMIN
+
+
+@pytest.mark.parametrize(
+    "denial",
+    [
+        deny("mount"),
+        deny("mount", action=model.KILL_PROCESS),
+        deny("mount", action=model.NOTIFY),
+        deny("mount", errno=ENOSYS),
+        deny("mount", conditions=(FIRST_IS_1,)),
+        deny("mount", excludes=ADMIN),
+    ],
+)
+def test_an_explicit_denial_of_the_baseline_stands_and_is_reported(denial: Rule):
+    """
+    Even one for some uses only: the baseline's word on a call is not mixed with another's.
+    """
+    first = profile(allow("read"), denial)
+
+    merged = merge(first, profile(allow("mount")))
+
+    assert merged.profile == first
+    assert merged.conflicts == (
+        Conflict(combine.DENIED_BY_FIRST, 1, ("mount",), denial.action),
+    )
+
+
+def test_the_strictest_of_several_denials_is_the_one_reported():
+    """
+    A baseline that denies a call twice is reported with the stricter action.
+    """
+    first = profile(deny("mount"), deny("mount", action=model.KILL, conditions=(FIRST_IS_1,)))
+
+    merged = merge(first, profile(allow("mount")))
+
+    assert [one.stands for one in merged.conflicts] == [model.KILL]
+
+
+def test_a_denial_of_a_later_profile_is_reported_and_left():
+    """
+    Only the first profile is a baseline.
+    """
+    merged = merge(profile(allow("mount")), profile(deny("mount", action=model.KILL)))
+
+    assert merged.profile == profile(allow("mount"))
+    assert merged.conflicts == (Conflict(combine.DENIAL_LEFT, 1, ("mount",)),)
+
+
+def test_socketcall_stays_shut_where_the_baseline_denies_a_call_that_it_makes():
+    """
+    i386 programs could otherwise make the denied call through it.
+    """
+    first = profile(deny("socket"))
+
+    merged = merge(first, profile(allow("socketcall")))
+
+    assert merged.profile == first
+
+
+def test_enosys_groups_of_ours_are_united_and_give_way():
+    """
+    A call that any input allows leaves the group; one that nobody allows stays in it.
+    """
+    ours = {"errno": ENOSYS, "comment": FALLBACK_COMMENT}
+
+    merged = merge(
+        profile(allow("read"), deny("clone3", "statx", **ours)),
+        profile(allow("read", "clone3"), deny("rseq", "statx", **ours)),
+    )
+
+    assert [rule.names for rule in merged.profile.rules] == [
+        ("read",),
+        ("rseq", "statx"),
+        ("clone3",),
+    ]
+    assert merged.conflicts == ()
+
+
+def test_a_default_that_lets_through_opens_the_result_but_for_what_all_deny():
+    """
+    A list of denials keeps those that no other input undoes, and the change is reported.
+    """
+    first = profile(allow("reboot"), deny("mount"))
+    open_one = profile(deny("reboot", "bpf", "mount"), default=model.ALLOW)
+
+    merged = merge(first, open_one)
+
+    got = {
+        name: outcome(merged.profile, called(name))
+        for name in ("reboot", "bpf", "mount", "read")
+    }
+    assert got == {
+        "reboot": Answer(model.ALLOW),
+        "bpf": Answer(model.ERRNO, 1),
+        "mount": Answer(model.ERRNO, 1),
+        "read": Answer(model.ALLOW),
+    }
+    assert merged.conflicts[0].kind == combine.DEFAULT_OPENED
+
+
+def test_architectures_are_united_and_the_new_ones_reported():
+    """
+    A program of an architecture that one input names can run under the result.
+    """
+    first = profile(allow("read"))
+    other = Profile(model.ERRNO, (), families=(Family(syscalls.X86_64, (syscalls.X86,)),))
+
+    merged = merge(first, other)
+
+    assert merged.profile.families == other.families
+    assert merged.profile.architectures == ()
+    assert merged.conflicts == (
+        Conflict(combine.ARCHITECTURE_ADDED, 1, (syscalls.X86,)),
+    )
+
+
+def test_what_the_first_dialect_cannot_say_is_refused():
+    """
+    A flat profile has no place for rules of some containers only.
+    """
+    first = profile(allow("read"), dialect=model.OCI)
+
+    with pytest.raises(InputError, match="convert --to oci"):
+        merge(first, profile(allow("mount", includes=ADMIN)))
+
+
+@pytest.mark.parametrize("kind", combine.PRECEDENCE)
+def test_every_line_of_the_precedence_table_is_in_the_readme_of_the_command(kind: str):
+    """
+    The command has a sentence for every kind of disagreement.
+    """
+    from tracer.cli.merge import sentence
+
+    assert "b.json" in sentence(Conflict(kind, 1, ("read",), model.ERRNO), ("a.json", "b.json"))

@@ -1,0 +1,56 @@
+"""
+Profiles that a person names on the command line, "-" among them.
+
+What is wrong with one of them is an InputError, which `main` says in a line; what is in them is
+decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Optional, Sequence, Tuple
+
+from tracer.cli import complain
+from tracer.cli.results import STANDARD_OUTPUT, text_of
+from tracer.errors import InputError
+from tracer.profile import formats
+from tracer.profile.model import Profile
+
+
+def profile_in(path: str) -> Profile:
+    """The profile in a file, or on standard input for "-". Raises InputError."""
+    return formats.read(text_of(path, formats.READ_LIMIT), _name(path))
+
+
+def profiles_in(paths: Sequence[str]) -> Tuple[Profile, ...]:
+    """The profiles in several files, of which one may be "-". Raises InputError."""
+    refuse_twice(paths)
+    return tuple(map(profile_in, paths))
+
+
+def baseline_in(path: Optional[str]) -> Optional[Profile]:
+    """
+    The profile that --baseline names, None for no such option; raises InputError.
+
+    What a program has laid out, as engines' default profiles are, is written back byte for byte;
+    other layouts (several fields on a line, uneven indents) cannot be, which is said here.
+    """
+    if path is None:
+        return None
+    text = text_of(path, formats.READ_LIMIT)
+    profile = formats.read(text, _name(path))
+    if formats.write(profile) != text:
+        complain(
+            f"{_name(path)}: laid out in a way that cannot be kept: the result says the same, but "
+            "is laid out anew"
+        )
+    return profile
+
+
+def refuse_twice(paths: Sequence[str]) -> None:
+    """Raise InputError if standard input is to be read several times."""
+    if list(paths).count(STANDARD_OUTPUT) > 1:
+        raise InputError("standard input (-) can be read only once")
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == STANDARD_OUTPUT else path

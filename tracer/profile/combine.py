@@ -1,0 +1,404 @@
+"""
+Profiles united: what any of them lets through is let through, but for what the first one denies.
+
+The algebra behind `merge`, `generate --baseline` and `run --baseline`. It works call by call on
+the rules as written and never calculates with conditions: a rule of a later profile is taken over
+whole or not at all, so that nothing is dropped from a condition and nothing widened. PRECEDENCE
+says what wins where profiles disagree; each case of it is a Conflict in the result, which the
+caller reports. Rules of the first profile stay as they are and where they are, new ones come after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import AbstractSet, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+
+from tracer.errors import InputError
+from tracer.profile import calls, hosts, model
+from tracer.profile.calls import by_call, effective, is_for_all, lets_through
+from tracer.profile.model import Profile, Rule
+from tracer.text import printable
+
+DENIED_BY_FIRST = "denied-by-first"
+MIXED = "mixed"
+DENIAL_LEFT = "denial-left"
+CROSSED = "crossed"
+DEFAULT_OPENED = "default-opened"
+ARCHITECTURE_ADDED = "architecture-added"
+
+# What stands where profiles disagree; the first line that applies to a call decides.
+PRECEDENCE: Mapping[str, str] = {
+    DENIED_BY_FIRST: "the first profile has a rule that denies the call or some use of it (KILL_*, "
+    "TRAP, ERRNO, NOTIFY, TRACE): what it says of the call stands, the strictest rule included",
+    MIXED: "a later profile allows a use of the call that may overlap with one it denies itself: "
+    "that permission is not taken over",
+    DENIAL_LEFT: "a later profile denies the call by a rule: not taken over, since only the first "
+    "one's denials stand; who allows it, or else the default, decides",
+    CROSSED: "the default lets through and the denials of several profiles differ: all of them are "
+    "taken over, so that the result is rather too strict",
+    DEFAULT_OPENED: "a later profile's default lets through and the first one's does not: so does "
+    "the result's",
+    ARCHITECTURE_ADDED: "a later profile names an architecture that the first does not: it is "
+    "added, and all that is allowed is allowed under it",
+}
+
+# Our own group for calls that none of the profiles lets through, under a default that would.
+REST_MARK = "seccomp-trace merge"
+REST_COMMENT = f"{REST_MARK}: none of the merged profiles lets these through"
+MERGED_COMMENT = "merged by seccomp-trace"
+_COMMENT_LIMIT = 400
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """
+    Where profiles disagreed: which line of PRECEDENCE decided, about which calls (or
+    architectures, or actions), against the profile at `source`; `stands` is the action that does.
+    """
+
+    kind: str
+    source: int
+    names: Tuple[str, ...]
+    stands: str = ""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A united profile, and every disagreement on the way."""
+
+    profile: Profile
+    conflicts: Tuple[Conflict, ...] = ()
+
+
+def merge(first: Profile, *others: Profile) -> Merged:
+    """
+    Return the profile that lets through what any of these does; the first one is the baseline.
+
+    Idempotent; the order of the others makes no difference. Merging one after the other gives what
+    merging all at once does. Raises InputError for what the first one's dialect cannot say.
+    """
+    for other in others:
+        _refuse_unsayable(first, other)
+    default = _loosest_default([first, *others])
+    opened = replace(first, default_action=default.default_action)
+    if default is not first:
+        opened = replace(
+            opened,
+            default_errno=default.default_errno,
+            default_errno_name=default.default_errno_name,
+        )
+    if calls.is_permissive(opened):
+        rules, conflicts = _deny_what_none_allows(first, others)
+    else:
+        rules, conflicts = unite(first, others)
+        rules = _with_fallbacks(rules, first, others)
+    profile = hosts.with_architectures(replace(opened, rules=rules), others)
+    outer = (*_of_defaults(first, others), *_of_architectures(first, others))
+    return Merged(profile, (*outer, *conflicts))
+
+
+def unite(
+    first: Profile, others: Sequence[Profile]
+) -> Tuple[Tuple[Rule, ...], Tuple[Conflict, ...]]:
+    """
+    Return the first profile's rules with what others allow beyond, under its own default.
+
+    Our own ENOSYS group in the first gives up what is now allowed; those of others are not taken
+    over.
+    """
+    had = by_call(rule for rule in first.rules if not calls.is_fallback(rule))
+    denied = denied_by(first)
+    wanted, conflicts = _wanted(others)
+    for source, other in enumerate(others, 1):
+        standing = _but_for(denied, other)
+        conflicts += _denials(
+            source, wanted[source - 1], standing, calls.is_permissive(other)
+        )
+    added: Dict[str, Tuple[Rule, ...]] = {}
+    for name in sorted({name for one in wanted for name in one} - denied.keys()):
+        new = _beyond(had.get(name, ()), [rule for one in wanted for rule in one.get(name, ())])
+        if new:
+            added[name] = new
+    kept = _without_fallbacks(first.rules, added.keys())
+    return (*kept, *_grouped(added)), tuple(conflicts)
+
+
+def denied_by(profile: Profile) -> Dict[str, str]:
+    """
+    Return the calls that a profile denies by a rule, wholly or for some uses, and the strictest
+    action that it has for each. One that it lets through all the same is not among them.
+    """
+    otherwise = calls.said_otherwise(profile)
+    denied: Dict[str, str] = {}
+    for name, rules in by_call(rule for rule in profile.rules if not _is_soft(rule)).items():
+        denials = [rule.action for rule in rules if not lets_through(rule)]
+        holding = effective(rules, otherwise)
+        through = any(is_for_all(rule) and lets_through(rule) for rule in holding)
+        if denials and not through:
+            denied[name] = min(denials, key=model.ACTIONS.index)
+    return {**_through_multiplexers(profile, denied), **denied}
+
+
+# Whoever may call socketcall may make every call that it stands for.
+def _through_multiplexers(profile: Profile, denied: Mapping[str, str]) -> Dict[str, str]:
+    holding = by_call(profile.rules)
+    found: Dict[str, str] = {}
+    for name, members in calls.MULTIPLEXED.items():
+        own = effective(holding.get(name, ()), calls.said_otherwise(profile))
+        actions = [denied[member] for member in members if member in denied]
+        if actions and not any(is_for_all(rule) and lets_through(rule) for rule in own):
+            found[name] = min(actions, key=model.ACTIONS.index)
+    return found
+
+
+def _is_soft(rule: Rule) -> bool:
+    return calls.is_fallback(rule) or rule.comment.startswith(REST_MARK)
+
+
+# --- What later profiles let through ---
+
+
+def _wanted(
+    others: Sequence[Profile],
+) -> Tuple[List[Dict[str, Tuple[Rule, ...]]], List[Conflict]]:
+    """For each profile, the rules by call that let it through, without those that are mixed."""
+    wanted: List[Dict[str, Tuple[Rule, ...]]] = []
+    conflicts: List[Conflict] = []
+    for source, other in enumerate(others, 1):
+        otherwise = calls.said_otherwise(other)
+        through: Dict[str, Tuple[Rule, ...]] = {}
+        mixed: List[str] = []
+        denials: Set[str] = set()
+        for name, rules in by_call(rule for rule in other.rules if not _is_soft(rule)).items():
+            holding = effective(rules, otherwise)
+            against = [rule for rule in holding if not lets_through(rule)]
+            taken = tuple(
+                rule
+                for rule in holding
+                if lets_through(rule) and all(calls.are_apart(rule, one) for one in against)
+            )
+            if taken:
+                through[name] = taken
+            if against:
+                denials.add(name)
+            if len(taken) < len(holding) - len(against):
+                mixed.append(name)
+        wanted.append(through)
+        if mixed:
+            conflicts.append(Conflict(MIXED, source, tuple(sorted(mixed))))
+        if denials - set(mixed):
+            conflicts.append(Conflict(DENIAL_LEFT, source, tuple(sorted(denials - set(mixed)))))
+    return wanted, conflicts
+
+
+def _denials(
+    source: int, wanted: Mapping[str, object], denied: Mapping[str, str], permissive: bool
+) -> List[Conflict]:
+    by_action: Dict[str, List[str]] = {}
+    for name in sorted(denied):
+        if permissive or name in wanted:
+            by_action.setdefault(denied[name], []).append(name)
+    return [
+        Conflict(DENIED_BY_FIRST, source, tuple(names), action)
+        for action, names in sorted(by_action.items())
+    ]
+
+
+def _beyond(had: Sequence[Rule], wanted: Sequence[Rule]) -> Tuple[Rule, ...]:
+    """What of the wanted permissions for one call the first profile does not have yet."""
+    if any(is_for_all(rule) for rule in had) or not wanted:
+        return ()
+    whole = [rule for rule in wanted if is_for_all(rule)]
+    if whole:
+        return (_one_of(whole),)
+    # libseccomp refuses two actions for one chain of conditions, so that they share the action.
+    action = next((rule.action for rule in had), _one_of(wanted).action)
+    known = {_where(rule) for rule in had}
+    new: Dict[Tuple[object, ...], List[Rule]] = {}
+    for rule in wanted:
+        if _where(rule) not in known:
+            new.setdefault(_where(rule), []).append(rule)
+    return tuple(
+        replace(same[0], action=action, errno=None, errno_name="", comment=_origins(same))
+        for _, same in sorted(new.items(), key=lambda item: repr(item[0]))
+    )
+
+
+# ALLOW goes before LOG where several later profiles let a call through.
+def _one_of(rules: Sequence[Rule]) -> Rule:
+    chosen = max(rules, key=lambda rule: model.ACTIONS.index(rule.action))
+    return replace(chosen, errno=None, errno_name="", comment=_origins(rules))
+
+
+def _where(rule: Rule) -> Tuple[object, ...]:
+    return (rule.conditions, rule.includes, rule.excludes)
+
+
+def _grouped(added: Mapping[str, Tuple[Rule, ...]]) -> List[Rule]:
+    """Rules of one effect as one group, its names sorted; those that hold for all come first."""
+    groups: Dict[Tuple[object, ...], List[Rule]] = {}
+    for name in sorted(added):
+        for rule in added[name]:
+            groups.setdefault((rule.action, *_where(rule)), []).append(rule)
+    ordered = sorted(groups.values(), key=lambda same: (not is_for_all(same[0]), repr(same[0])))
+    return [
+        replace(
+            same[0],
+            names=tuple(rule.names[0] for rule in same),
+            comment=printable(_origins(same) or MERGED_COMMENT, _COMMENT_LIMIT),
+            kept={},
+        )
+        for same in ordered
+    ]
+
+
+def _origins(rules: Iterable[Rule]) -> str:
+    parts = {part for rule in rules for part in rule.comment.split("; ") if part}
+    return "; ".join(sorted(parts))
+
+
+# --- Our own ENOSYS group ---
+
+
+def _without_fallbacks(rules: Sequence[Rule], allowed: AbstractSet[str]) -> List[Rule]:
+    kept: List[Rule] = []
+    for rule in rules:
+        left = tuple(name for name in rule.names if name not in allowed)
+        if not calls.is_fallback(rule) or left == rule.names:
+            kept.append(rule)
+        elif left:
+            kept.append(replace(rule, names=left))
+    return kept
+
+
+def _with_fallbacks(
+    rules: Tuple[Rule, ...], first: Profile, others: Sequence[Profile]
+) -> Tuple[Rule, ...]:
+    """The same with the ENOSYS groups of later profiles, as far as nothing is said of a call."""
+    groups = [rule for one in others for rule in one.rules if calls.is_fallback(rule)]
+    spoken = {name for rule in rules for name in rule.names}
+    new = {name for rule in groups for name in rule.names} - spoken
+    if not new:
+        return rules
+    for position, rule in enumerate(rules):
+        if calls.is_fallback(rule) and is_for_all(rule):
+            wider = replace(rule, names=tuple(sorted({*rule.names, *new})))
+            return (*rules[:position], wider, *rules[position + 1 :])
+    return (*rules, replace(groups[0], names=tuple(sorted(new)), kept={}))
+
+
+# --- A default that lets through ---
+
+
+def _loosest_default(profiles: Sequence[Profile]) -> Profile:
+    """Whose default the result has: the first one's, unless another's lets through and more."""
+    permissive = [one for one in profiles if calls.is_permissive(one)]
+    if not permissive:
+        return profiles[0]
+    return max(permissive, key=lambda one: model.ACTIONS.index(one.default_action))
+
+
+def _deny_what_none_allows(
+    first: Profile, others: Sequence[Profile]
+) -> Tuple[Tuple[Rule, ...], Tuple[Conflict, ...]]:
+    """The first profile's rules, and the denials on which all agree; all else is let through."""
+    denied = denied_by(first)
+    conflicts: List[Conflict] = []
+    wanted, mixed = _wanted(others)
+    for source, other in enumerate(others, 1):
+        conflicts += _denials(
+            source, wanted[source - 1], _but_for(denied, other), calls.is_permissive(other)
+        )
+    says = [(one, by_call(one.rules)) for one in (first, *others)]
+    kept = [_soft_left(rule, says) for rule in first.rules]
+    names = {name for one in others for rule in one.rules for name in rule.names}
+    present = {name for rule in first.rules if _is_soft(rule) for name in rule.names}
+    rest: Dict[str, Tuple[Rule, ...]] = {}
+    for name in sorted(names - denied.keys() - present):
+        agreed, crossed = _agreed_denials(name, says)
+        if agreed:
+            rest[name] = agreed
+        if crossed:
+            conflicts.append(Conflict(CROSSED, crossed, (name,)))
+    mixed = [one for one in mixed if one.kind == MIXED]
+    return (*filter(None, kept), *_grouped(rest)), (*conflicts, *mixed)
+
+
+def _but_for(denied: Mapping[str, str], other: Profile) -> Dict[str, str]:
+    own = denied_by(other)
+    return {name: action for name, action in denied.items() if name not in own}
+
+
+_Says = Sequence[Tuple[Profile, Mapping[str, Tuple[Rule, ...]]]]
+
+
+def _soft_left(rule: Rule, says: _Says) -> Optional[Rule]:
+    if not _is_soft(rule):
+        return rule
+    left = tuple(name for name in rule.names if _agreed_denials(name, says)[0])
+    if left == rule.names:
+        return rule
+    return replace(rule, names=left) if left else None
+
+
+def _agreed_denials(name: str, says: _Says) -> Tuple[Tuple[Rule, ...], int]:
+    """
+    The denials of a call that no profile lets through, and the position of a profile whose
+    denials differ from those taken over before it (0 for none).
+    """
+    taken: List[Rule] = []
+    crossed = 0
+    for position, (profile, by_name) in enumerate(says):
+        holding = effective(by_name.get(name, ()), calls.said_otherwise(profile))
+        against = [rule for rule in holding if not lets_through(rule)]
+        through = [rule for rule in holding if lets_through(rule)]
+        if any(map(is_for_all, through)) or (calls.is_permissive(profile) and not against):
+            return (), 0
+        if not calls.is_permissive(profile):
+            crossed = position if through else crossed
+            continue
+        known = {_where(rule) for rule in taken}
+        new = [rule for rule in against if _where(rule) not in known]
+        crossed = position if taken and (new or len(known) > len(against)) else crossed
+        taken += [replace(rule, comment=REST_COMMENT) for rule in new]
+    whole = [rule for rule in taken if is_for_all(rule)]
+    return tuple(whole[:1] or taken), crossed
+
+
+# --- Defaults and architectures ---
+
+
+def _of_architectures(first: Profile, others: Sequence[Profile]) -> List[Conflict]:
+    had = hosts.named_by(first)
+    if not had:
+        return []
+    new = [(source, sorted(hosts.named_by(other) - had)) for source, other in enumerate(others, 1)]
+    return [Conflict(ARCHITECTURE_ADDED, source, tuple(names)) for source, names in new if names]
+
+
+def _of_defaults(first: Profile, others: Sequence[Profile]) -> List[Conflict]:
+    return [
+        Conflict(DEFAULT_OPENED, source, (other.default_action,))
+        for source, other in enumerate(others, 1)
+        if calls.is_permissive(other) and not calls.is_permissive(first)
+    ]
+
+
+# --- What the first one's dialect cannot say ---
+
+
+def _refuse_unsayable(first: Profile, other: Profile) -> None:
+    if other.base and other.base != first.base:
+        raise InputError(
+            f"a profile that adds to {other.base!r} cannot be merged without it",
+            "merge the profile that the operator installed on the node",
+        )
+    if first.dialect not in (model.OCI, model.SPO):
+        return
+    limited = [rule for rule in other.rules if rule.includes or rule.excludes]
+    if limited or other.families:
+        raise InputError(
+            "a profile with rules for some containers only (includes, excludes, archMap) cannot be "
+            f"merged into one of dialect {first.dialect}",
+            "seccomp-trace convert --to oci resolves it first",
+        )
