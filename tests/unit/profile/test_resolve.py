@@ -4,7 +4,7 @@ Flat rules: what includes, excludes, archMap and errno names come to, by engine.
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ def _with(**fields: object) -> Profile:
         ({"capabilities": ("CAP_A",), "architectures": ("x86",)}, False),
     ],
 )
-def test_a_rule_holds_where_all_it_includes_is_true(includes: Dict[str, Tuple], applies: bool):
+def test_a_rule_holds_where_all_it_includes_is_true(includes: Dict[str, Any], applies: bool):
     """
     Every capability, one of the architectures and the kernel must be there.
     """
@@ -59,7 +59,7 @@ def test_a_rule_holds_where_all_it_includes_is_true(includes: Dict[str, Tuple], 
     ],
 )
 def test_a_rule_does_not_hold_where_any_it_excludes_is_true(
-    excludes: Dict[str, Tuple], applies: bool
+    excludes: Dict[str, Any], applies: bool
 ):
     """
     One capability, the architecture or the kernel is enough.
