@@ -112,8 +112,7 @@ def record_and_start_again(
     assert not recorded.calls() & BEFORE_THE_WINDOW
     (run,) = recorded.recording.runs.values()
     assert run.filter == ("none" if UNFILTERED & set(container) else "engine")
-    again = engine.run("run", *engine.security(recorded.profile), *container)
-    assert "proc" in again.stdout.split()
+    engine.run("run", *engine.security(recorded.profile), *container)
 
 
 @pytest.mark.parametrize("wanted", [False, True])

