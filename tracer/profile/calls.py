@@ -75,6 +75,11 @@ def is_for_all(rule: Rule) -> bool:
     return not (rule.conditions or rule.includes or rule.excludes)
 
 
+def where(rule: Rule) -> Tuple[object, ...]:
+    """Return what a rule depends on beside the call; equal for rules that hold together."""
+    return (rule.conditions, rule.includes, rule.excludes)
+
+
 def is_fallback(rule: Rule) -> bool:
     """Say whether this is the ENOSYS group that we generate, which gives way to any permission."""
     return rule.comment.startswith(FALLBACK_MARK) and said_by(rule) == (model.ERRNO, ENOSYS)

@@ -11,10 +11,10 @@ caller reports. Rules of the first profile stay as they are and where they are, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from tracer.errors import InputError
-from tracer.profile import calls, hosts, model
+from tracer.profile import calls, hosts, model, openly
 from tracer.profile.calls import by_call, effective, is_for_all, lets_through
 from tracer.profile.model import Profile, Rule
 from tracer.text import printable
@@ -42,9 +42,6 @@ PRECEDENCE: Mapping[str, str] = {
     "added, and all that is allowed is allowed under it",
 }
 
-# Our own group for calls that none of the profiles lets through, under a default that would.
-REST_MARK = "seccomp-trace merge"
-REST_COMMENT = f"{REST_MARK}: none of the merged profiles lets these through"
 MERGED_COMMENT = "merged by seccomp-trace"
 _COMMENT_LIMIT = 400
 
@@ -79,20 +76,18 @@ def merge(first: Profile, *others: Profile) -> Merged:
     """
     for other in others:
         _refuse_unsayable(first, other)
-    default = _loosest_default([first, *others])
-    opened = replace(first, default_action=default.default_action)
-    if default is not first:
-        opened = replace(
-            opened,
-            default_errno=default.default_errno,
-            default_errno_name=default.default_errno_name,
-        )
-    if calls.is_permissive(opened):
-        rules, conflicts = _deny_what_none_allows(first, others)
+    action = _loosest_default([first, *others])
+    if action in calls.THROUGH:
+        rules, conflicts = _open(first, others)
     else:
         rules, conflicts = unite(first, others)
         rules = _with_fallbacks(rules, first, others)
-    profile = hosts.with_architectures(replace(opened, rules=rules), others)
+    united = replace(first, rules=rules)
+    if action != first.default_action:
+        united = replace(
+            united, default_action=action, default_errno=None, default_errno_name=""
+        )
+    profile = hosts.with_architectures(united, others)
     outer = (*_of_defaults(first, others), *_of_architectures(first, others))
     return Merged(profile, (*outer, *conflicts))
 
@@ -130,7 +125,7 @@ def denied_by(profile: Profile) -> Dict[str, str]:
     """
     otherwise = calls.said_otherwise(profile)
     denied: Dict[str, str] = {}
-    for name, rules in by_call(rule for rule in profile.rules if not _is_soft(rule)).items():
+    for name, rules in by_call(rule for rule in profile.rules if not openly.is_soft(rule)).items():
         denials = [rule.action for rule in rules if not lets_through(rule)]
         holding = effective(rules, otherwise)
         through = any(is_for_all(rule) and lets_through(rule) for rule in holding)
@@ -151,44 +146,45 @@ def _through_multiplexers(profile: Profile, denied: Mapping[str, str]) -> Dict[s
     return found
 
 
-def _is_soft(rule: Rule) -> bool:
-    return calls.is_fallback(rule) or rule.comment.startswith(REST_MARK)
-
-
 # --- What later profiles let through ---
 
 
-def _wanted(
-    others: Sequence[Profile],
-) -> Tuple[List[Dict[str, Tuple[Rule, ...]]], List[Conflict]]:
-    """For each profile, the rules by call that let it through, without those that are mixed."""
-    wanted: List[Dict[str, Tuple[Rule, ...]]] = []
+# By call, the rules of each profile that let it through.
+_Through = Dict[str, Tuple[Rule, ...]]
+
+
+def _wanted(others: Sequence[Profile]) -> Tuple[List[_Through], List[Conflict]]:
+    wanted: List[_Through] = []
     conflicts: List[Conflict] = []
     for source, other in enumerate(others, 1):
-        otherwise = calls.said_otherwise(other)
-        through: Dict[str, Tuple[Rule, ...]] = {}
-        mixed: List[str] = []
-        denials: Set[str] = set()
-        for name, rules in by_call(rule for rule in other.rules if not _is_soft(rule)).items():
-            holding = effective(rules, otherwise)
-            against = [rule for rule in holding if not lets_through(rule)]
-            taken = tuple(
-                rule
-                for rule in holding
-                if lets_through(rule) and all(calls.are_apart(rule, one) for one in against)
-            )
-            if taken:
-                through[name] = taken
-            if against:
-                denials.add(name)
-            if len(taken) < len(holding) - len(against):
-                mixed.append(name)
+        through, mixed, denials = _permissions(other)
         wanted.append(through)
         if mixed:
             conflicts.append(Conflict(MIXED, source, tuple(sorted(mixed))))
-        if denials - set(mixed):
-            conflicts.append(Conflict(DENIAL_LEFT, source, tuple(sorted(denials - set(mixed)))))
+        if denials - mixed:
+            conflicts.append(Conflict(DENIAL_LEFT, source, tuple(sorted(denials - mixed))))
     return wanted, conflicts
+
+
+def _permissions(other: Profile) -> Tuple[_Through, Set[str], Set[str]]:
+    """What a profile lets through, the calls of which some was left out, and those it denies."""
+    through: _Through = {}
+    mixed: Set[str] = set()
+    denials: Set[str] = set()
+    for name, rules in by_call(one for one in other.rules if not openly.is_soft(one)).items():
+        holding = effective(rules, calls.said_otherwise(other))
+        against = [rule for rule in holding if not lets_through(rule)]
+        permitting = [rule for rule in holding if lets_through(rule)]
+        taken = tuple(
+            rule for rule in permitting if all(calls.are_apart(rule, one) for one in against)
+        )
+        if taken:
+            through[name] = taken
+        if against:
+            denials.add(name)
+        if len(taken) < len(permitting):
+            mixed.add(name)
+    return through, mixed, denials
 
 
 def _denials(
@@ -213,11 +209,11 @@ def _beyond(had: Sequence[Rule], wanted: Sequence[Rule]) -> Tuple[Rule, ...]:
         return (_one_of(whole),)
     # libseccomp refuses two actions for one chain of conditions, so that they share the action.
     action = next((rule.action for rule in had), _one_of(wanted).action)
-    known = {_where(rule) for rule in had}
+    known = {calls.where(rule) for rule in had}
     new: Dict[Tuple[object, ...], List[Rule]] = {}
     for rule in wanted:
-        if _where(rule) not in known:
-            new.setdefault(_where(rule), []).append(rule)
+        if calls.where(rule) not in known:
+            new.setdefault(calls.where(rule), []).append(rule)
     return tuple(
         replace(same[0], action=action, errno=None, errno_name="", comment=_origins(same))
         for _, same in sorted(new.items(), key=lambda item: repr(item[0]))
@@ -230,16 +226,12 @@ def _one_of(rules: Sequence[Rule]) -> Rule:
     return replace(chosen, errno=None, errno_name="", comment=_origins(rules))
 
 
-def _where(rule: Rule) -> Tuple[object, ...]:
-    return (rule.conditions, rule.includes, rule.excludes)
-
-
 def _grouped(added: Mapping[str, Tuple[Rule, ...]]) -> List[Rule]:
     """Rules of one effect as one group, its names sorted; those that hold for all come first."""
     groups: Dict[Tuple[object, ...], List[Rule]] = {}
     for name in sorted(added):
         for rule in added[name]:
-            groups.setdefault((rule.action, *_where(rule)), []).append(rule)
+            groups.setdefault((rule.action, *calls.where(rule)), []).append(rule)
     ordered = sorted(groups.values(), key=lambda same: (not is_for_all(same[0]), repr(same[0])))
     return [
         replace(
@@ -290,79 +282,30 @@ def _with_fallbacks(
 # --- A default that lets through ---
 
 
-def _loosest_default(profiles: Sequence[Profile]) -> Profile:
-    """Whose default the result has: the first one's, unless another's lets through and more."""
-    permissive = [one for one in profiles if calls.is_permissive(one)]
-    if not permissive:
-        return profiles[0]
-    return max(permissive, key=lambda one: model.ACTIONS.index(one.default_action))
+def _loosest_default(profiles: Sequence[Profile]) -> str:
+    """The first one's default, unless another's lets through and more."""
+    permissive = [one.default_action for one in profiles if calls.is_permissive(one)]
+    return max(permissive, key=model.ACTIONS.index, default=profiles[0].default_action)
 
 
-def _deny_what_none_allows(
+def _open(
     first: Profile, others: Sequence[Profile]
 ) -> Tuple[Tuple[Rule, ...], Tuple[Conflict, ...]]:
-    """The first profile's rules, and the denials on which all agree; all else is let through."""
+    """The rules of a result whose default lets through."""
     denied = denied_by(first)
-    conflicts: List[Conflict] = []
     wanted, mixed = _wanted(others)
+    conflicts = [one for one in mixed if one.kind == MIXED]
     for source, other in enumerate(others, 1):
-        conflicts += _denials(
-            source, wanted[source - 1], _but_for(denied, other), calls.is_permissive(other)
-        )
-    says = [(one, by_call(one.rules)) for one in (first, *others)]
-    kept = [_soft_left(rule, says) for rule in first.rules]
-    names = {name for one in others for rule in one.rules for name in rule.names}
-    present = {name for rule in first.rules if _is_soft(rule) for name in rule.names}
-    rest: Dict[str, Tuple[Rule, ...]] = {}
-    for name in sorted(names - denied.keys() - present):
-        agreed, crossed = _agreed_denials(name, says)
-        if agreed:
-            rest[name] = agreed
-        if crossed:
-            conflicts.append(Conflict(CROSSED, crossed, (name,)))
-    mixed = [one for one in mixed if one.kind == MIXED]
-    return (*filter(None, kept), *_grouped(rest)), (*conflicts, *mixed)
+        standing, permissive = _but_for(denied, other), calls.is_permissive(other)
+        conflicts += _denials(source, wanted[source - 1], standing, permissive)
+    rest, crossed = openly.rest_of(first, others, denied)
+    conflicts += [Conflict(CROSSED, source, (name,)) for name, source in crossed.items()]
+    return (*openly.kept_of(first, others, denied), *_grouped(rest)), tuple(conflicts)
 
 
 def _but_for(denied: Mapping[str, str], other: Profile) -> Dict[str, str]:
     own = denied_by(other)
     return {name: action for name, action in denied.items() if name not in own}
-
-
-_Says = Sequence[Tuple[Profile, Mapping[str, Tuple[Rule, ...]]]]
-
-
-def _soft_left(rule: Rule, says: _Says) -> Optional[Rule]:
-    if not _is_soft(rule):
-        return rule
-    left = tuple(name for name in rule.names if _agreed_denials(name, says)[0])
-    if left == rule.names:
-        return rule
-    return replace(rule, names=left) if left else None
-
-
-def _agreed_denials(name: str, says: _Says) -> Tuple[Tuple[Rule, ...], int]:
-    """
-    The denials of a call that no profile lets through, and the position of a profile whose
-    denials differ from those taken over before it (0 for none).
-    """
-    taken: List[Rule] = []
-    crossed = 0
-    for position, (profile, by_name) in enumerate(says):
-        holding = effective(by_name.get(name, ()), calls.said_otherwise(profile))
-        against = [rule for rule in holding if not lets_through(rule)]
-        through = [rule for rule in holding if lets_through(rule)]
-        if any(map(is_for_all, through)) or (calls.is_permissive(profile) and not against):
-            return (), 0
-        if not calls.is_permissive(profile):
-            crossed = position if through else crossed
-            continue
-        known = {_where(rule) for rule in taken}
-        new = [rule for rule in against if _where(rule) not in known]
-        crossed = position if taken and (new or len(known) > len(against)) else crossed
-        taken += [replace(rule, comment=REST_COMMENT) for rule in new]
-    whole = [rule for rule in taken if is_for_all(rule)]
-    return tuple(whole[:1] or taken), crossed
 
 
 # --- Defaults and architectures ---
