@@ -52,7 +52,7 @@ LESS_OR_EQUAL = "SCMP_CMP_LE"
 EQUAL = "SCMP_CMP_EQ"
 GREATER_OR_EQUAL = "SCMP_CMP_GE"
 GREATER = "SCMP_CMP_GT"
-# (argument & value) == value_two
+# (argument & value) == (value_two & value): libseccomp drops the bits that the mask does not have.
 MASKED_EQUAL = "SCMP_CMP_MASKED_EQ"
 OPERATORS = (
     NOT_EQUAL,

@@ -397,7 +397,7 @@ def _holds(condition: Condition, argument: int) -> bool:
         model.LESS_OR_EQUAL: argument <= value,
         model.GREATER: argument > value,
         model.GREATER_OR_EQUAL: argument >= value,
-        model.MASKED_EQUAL: argument & value == condition.value_two,
+        model.MASKED_EQUAL: argument & value == condition.value_two & value,
     }[condition.operator]
 
 
