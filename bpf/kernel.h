@@ -12,7 +12,7 @@
 
 #define DIRECT(type, object, offset) (*(type const *)((const char *)(object) + (offset)))
 
-static __always_inline void *peek(const void *object, int offset)
+static __always_inline void *peek(const void *object, u64 offset)
 {
 	void *value = NULL;
 
@@ -59,11 +59,13 @@ static __always_inline bool is_compat(const void *task)
 #if defined(RECORDER_X86_64)
 #define NATIVE 0xc000003e	/* AUDIT_ARCH_X86_64 */
 #define COMPAT 0x40000003	/* AUDIT_ARCH_I386 */
+#define X32_BIT 0x40000000
 #define NR_WRITE 1
 #define NR_SENDTO 44
 #elif defined(RECORDER_AARCH64)
 #define NATIVE 0xc00000b7	/* AUDIT_ARCH_AARCH64 */
 #define COMPAT 0x40000028	/* AUDIT_ARCH_ARM */
+#define X32_BIT 0
 #define NR_WRITE 64
 #define NR_SENDTO 206
 #endif
@@ -147,10 +149,32 @@ static __always_inline struct place root_of(const void *task)
 	return place_at((const char *)peek(task, TASK_FS) + FS_ROOT);
 }
 
-/* Which mount a task's root directory is: the same until it gets a root, or a mount namespace. */
-static __always_inline u64 root_mount(const void *task)
+/*
+ * Which directory a task's root is. A new mount namespace copies mounts, but not what is mounted:
+ * this stays the same until the task gets another root.
+ */
+static __always_inline u64 root_directory(const void *task)
 {
-	return (u64)root_of(task).mount;
+	return (u64)root_of(task).dentry;
+}
+
+/* Whether any thread of the task's process is left: struct signal_struct. */
+static __always_inline bool is_last_thread(const void *task)
+{
+	return !peek_word(peek(task, TASK_SIGNAL), SIGNAL_LIVE);
+}
+
+/* Whether a descriptor of the current task is a socket: S_IFSOCK, include/uapi/linux/stat.h. */
+static __always_inline bool is_socket(const void *task, u64 descriptor)
+{
+	const void *table = peek(peek(task, TASK_FILES), FILES_TABLE);
+	const void *files = peek(table, TABLE_FILES);
+	const void *file;
+
+	if (descriptor >= peek_word(table, TABLE_SIZE))
+		return false;
+	file = peek(files, descriptor * sizeof(void *));
+	return (peek_word(peek(file, FILE_INODE), INODE_MODE) & 0170000) == 0140000;
 }
 
 /* Where a task's argument strings are, and how many bytes of them: proc_pid_cmdline(5). */

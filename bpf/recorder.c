@@ -18,8 +18,8 @@
  * this file, so whatever dereferences a kernel pointer is in kernel.h.
  *
  * The caller defines MAX_RECORDINGS, MAX_OBSERVATIONS and MAX_EXECUTABLES, and for one recording
- * MAX_OBSERVATIONS_EACH and MAX_EXECUTABLES_EACH: past them it goes on with nameless executables,
- * so that one container cannot take all the room there is.
+ * MAX_OBSERVATIONS_EACH and MAX_EXECUTABLES_EACH, so that one cannot take all the room there is:
+ * past the latter its executables have no names, past the former its calls are lost, and counted.
  */
 #include "recorder.h"
 #include "kernel.h"
@@ -33,6 +33,7 @@
 #define CGROUP_NAME_SIZE 128
 
 #define EEXIST 17
+#define ENOSPC 28
 
 /* Every copy of a loop's body would take stack of its own, and BPF has no vectors. */
 #define PLAIN_LOOP _Pragma("clang loop unroll(disable) vectorize(disable)")
@@ -82,7 +83,15 @@ static __always_inline void join(struct verdict *self, u64 recording, const void
 	self->command = 0;
 	self->open = 0;
 	self->base = filter_count(task);
-	self->root = root_mount(task);
+	self->root = root_directory(task);
+}
+
+/* The command in whose tree a recording began; 0: none. */
+static __always_inline u64 outer_of(u64 recording)
+{
+	struct recording *head = recording ? recordings.lookup(&recording) : NULL;
+
+	return head ? head->outer : 0;
 }
 
 /* A new recording, with this task as its first. The task is left as it was if there is no room. */
@@ -96,7 +105,8 @@ static __always_inline void begin(struct verdict *self, const void *task, u32 ki
 	if (!blank || !counters)
 		return;
 	__builtin_memset(blank, 0, sizeof(*blank));
-	blank->outer = self->command ? self->recording : 0;
+	blank->outer = self->command ? self->recording : outer_of(self->recording);
+	blank->user = (u32)bpf_get_current_uid_gid();
 	blank->launcher = self->launcher;
 	blank->born = bpf_ktime_get_boot_ns();
 	blank->kind = kind;
@@ -212,6 +222,7 @@ static __always_inline void describe(struct verdict *self, const void *task,
 	if (!head->namespace) {
 		head->namespace = newborn;
 		head->first_process = process_of(task);
+		bpf_get_current_comm(head->maker, sizeof(head->maker));
 	}
 	if (namespaces.update(&newborn, &self->recording))
 		__sync_fetch_and_add(&counters->namespaces_lost, 1);
@@ -226,6 +237,19 @@ static __always_inline bool is_taken(u64 recording)
 }
 
 /*
+ * Whether the current task may put one into a recording by the name of a cgroup. Anybody who was
+ * given a part of the cgroup tree can make a directory of any name there: it must be root, or who
+ * made the recording begin. 0: the container that we ourselves are in, which is none of ours.
+ */
+static __always_inline bool may_join(u64 recording)
+{
+	struct recording *head = recording ? recordings.lookup(&recording) : NULL;
+	u32 user = (u32)bpf_get_current_uid_gid();
+
+	return head && (!user || user == head->user);
+}
+
+/*
  * A task that is not inside a container's window may enter a scope: by its cgroup, whose name is
  * decisive where there is one, or by its PID namespace. The first task of a namespace (number 1)
  * begins a recording, unless its cgroup has done so already.
@@ -235,11 +259,14 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 {
 	struct container_key *key = cgroup ? id_of_cgroup(cgroup) : NULL;
 	u64 *known = key ? containers.lookup(key) : NULL;
+	bool refused = known && !may_join(*known);
 	u32 newborn = level && number_at(task, level) == 1 ? namespace_at(task, level) : 0;
 	bool contained = self->recording && !self->command;
 	u64 found = 0;
 
-	if (known)
+	if (refused)
+		key = NULL;
+	if (known && !refused)
 		found = *known;
 	else if (level && !newborn && !contained && !key)
 		found = recording_of_namespaces(task, level);
@@ -362,13 +389,17 @@ int on_exit(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
 	struct thread *self = known(task);
-	u32 number = thread_of(task);
+	u32 number = thread_of(task), level = level_of(task), namespace;
 
 	if (!self || !self->verdict.recording)
 		return 0;
 	count_task(self->verdict.recording, -1);
 	if (stray_of(task))
 		strays.delete(&number);
+	if (level && number_at(task, level) == 1 && is_last_thread(task)) {
+		namespace = namespace_at(task, level);
+		namespaces.delete(&namespace);	/* its number may be given to another one */
+	}
 	return 0;
 }
 
@@ -483,8 +514,10 @@ static __always_inline bool opened_by_filter(struct thread *self, const void *ta
 	self->verdict.executable = EXECUTABLE_RUNTIME;
 	forget_calls(self);
 	head = recordings.lookup(&self->verdict.recording);
-	if (head)
+	if (head && !head->filtered) {
 		head->filtered = 1;
+		bpf_get_current_comm(head->maker, sizeof(head->maker));
+	}
 	return true;
 }
 
@@ -496,7 +529,7 @@ static __always_inline bool opened_by_filter(struct thread *self, const void *ta
 static __always_inline void open_by_execve(struct verdict *self, const void *task)
 {
 	struct recording *head = recordings.lookup(&self->recording);
-	u64 root = root_mount(task);
+	u64 root = root_directory(task);
 
 	if (!head || (!self->command && root == self->root && root != head->root))
 		return;
@@ -561,15 +594,18 @@ static __always_inline bool report(struct thread *self, const void *task, u32 ar
 	};
 	struct recording *head = recordings.lookup(&key.recording);
 	struct observation seen = {.first = bpf_ktime_get_boot_ns()};
-	int error;
+	int error = 0;
 
 	if (!head)
 		return false;
-	if (head->observations >= MAX_OBSERVATIONS_EACH)
-		key.executable = EXECUTABLE_UNKNOWN;
 	seen.thread = number_at(task, level_of(task));
 	bpf_get_current_comm(seen.comm, sizeof(seen.comm));
-	error = observations.insert(&key, &seen);
+	if (head->observations < MAX_OBSERVATIONS_EACH)
+		error = observations.insert(&key, &seen);
+	else if (!observations.lookup(&key))
+		error = -ENOSPC;
+	else
+		return true;
 	if (error == -EEXIST)
 		return true;
 	if (error) {
@@ -614,24 +650,36 @@ static __always_inline struct thread *newcomer(void *task)
 	return kept;
 }
 
-/* A command's task asks an engine's socket for a container: what it writes names it. */
-static __always_inline void note_request(u64 recording, const void *registers)
+/* "POST /", in the order of bytes in memory. */
+#define POST 0x2f2054534f50ULL
+#define SIX_BYTES 0xffffffffffffULL
+
+/*
+ * A command's task asks an engine's socket for a container: what it writes names it. What it writes
+ * elsewhere may be a container's own output.
+ */
+static __always_inline void note_request(u64 recording, const void *task, const void *registers)
 {
 	u32 zero = 0;
-	u64 now = bpf_ktime_get_boot_ns();
+	u64 now, beginning = 0;
 	u64 length = argument(registers, REGISTERS_THIRD);
-	struct request *request = blank_request.lookup(&zero);
+	const void *text = (const void *)argument(registers, REGISTERS_SECOND);
+	struct request *request;
 
+	if (length < sizeof(beginning))
+		return;
+	bpf_probe_read_user(&beginning, sizeof(beginning), text);
+	if ((beginning & SIX_BYTES) != POST || !is_socket(task, argument(registers, REGISTERS_FIRST)))
+		return;
+	request = blank_request.lookup(&zero);
 	if (!request)
 		return;
 	if (length > REQUEST_SIZE)
 		length = REQUEST_SIZE;
 	__builtin_memset(request, 0, sizeof(*request));
-	bpf_probe_read_user(request->text, length,
-			    (const void *)argument(registers, REGISTERS_SECOND));
-	if (request->text[0] != 'P' || request->text[1] != 'O' || request->text[5] != '/')
-		return;
+	bpf_probe_read_user(request->text, length, text);
 	request->recording = recording;
+	now = bpf_ktime_get_boot_ns();
 	requests.update(request, &now);
 }
 
@@ -649,10 +697,12 @@ int on_sys_enter(u64 *ctx)
 		return 0;
 	compat = is_compat(task);
 	if (self->verdict.command && !compat && (number == NR_WRITE || number == NR_SENDTO))
-		note_request(self->verdict.recording, (const void *)ctx[0]);
+		note_request(self->verdict.recording, task, (const void *)ctx[0]);
 	if (!self->verdict.open && !opened_by_filter(self, task) && !self->verdict.outer)
 		return 0;
 	if (number >= 512) {
+		if ((number & ~X32_BIT) >= 1024)
+			number = IMPOSSIBLE;
 		report(self, task, compat ? COMPAT : NATIVE, number);
 		return 0;
 	}

@@ -24,11 +24,14 @@
 #define EXECUTABLE_UNKNOWN 0
 #define EXECUTABLE_RUNTIME 1	/* inside the window, before the first execve there */
 
+/* What stands for all numbers that no kernel has: a task could make four thousand million. */
+#define IMPOSSIBLE 0xffffffff
+
 /* One recording: a container, or a command's process tree. Key: its id, a time of CLOCK_MONOTONIC. */
 struct recording {
 	__u64 outer;		/* the command's recording in whose tree it began; 0: none */
 	__u64 launcher;		/* key in launches: the conmon that started it; 0: none known */
-	__u64 root;		/* struct vfsmount of its root directory, if unfiltered */
+	__u64 root;		/* struct dentry of its root directory, if unfiltered */
 	__u64 born;		/* ns, CLOCK_BOOTTIME, as every time here */
 	__u64 last_exit;	/* when a task of it last ended */
 	__u64 newest;		/* when a call was last seen for the first time */
@@ -48,7 +51,9 @@ struct recording {
 	__u32 newest_number;
 	__u32 namespace;	/* inode number of its PID namespace; 0: it has none of its own */
 	__u32 first_process;	/* the first task, as the host numbers it */
-	char maker[COMM_SIZE];	/* comm of the task that made it begin */
+	__u32 user;		/* who made it begin: user id on the host */
+	__u32 reserved;
+	char maker[COMM_SIZE];	/* comm of the runtime, as near to the container as was seen */
 	char container[CONTAINER_ID_SIZE];	/* 64 hexadecimal digits from its cgroup, or zeros */
 };
 
@@ -56,7 +61,7 @@ struct observation_key {
 	__u64 recording;
 	__u64 executable;
 	__u32 architecture;	/* AUDIT_ARCH_*, include/uapi/linux/audit.h */
-	__u32 number;		/* as the task gave it, bit 30 (x32) included */
+	__u32 number;		/* as the task gave it, bit 30 (x32) included; or IMPOSSIBLE */
 };
 
 struct observation {
@@ -98,7 +103,7 @@ struct verdict {
 	__u64 outer;		/* what its calls count for until the window opens; 0: nothing */
 	__u64 executable;
 	__u64 launcher;
-	__u64 root;		/* struct vfsmount of its root directory when its lineage entered */
+	__u64 root;		/* struct dentry of its root directory when its lineage entered */
 	__u32 base;		/* seccomp.filter_count when its lineage entered the scope */
 	__u8 open;		/* the window is open */
 	__u8 command;		/* the recording is a command's tree, not a container's */

@@ -23,6 +23,14 @@ MEMBERS = {
     "TASK_CGROUPS": ("task_struct", "cgroups"),
     "TASK_FS": ("task_struct", "fs"),
     "TASK_MM": ("task_struct", "mm"),
+    "TASK_FILES": ("task_struct", "files"),
+    "TASK_SIGNAL": ("task_struct", "signal"),
+    "SIGNAL_LIVE": ("signal_struct", "live"),
+    "FILES_TABLE": ("files_struct", "fdt"),
+    "TABLE_FILES": ("fdtable", "fd"),
+    "TABLE_SIZE": ("fdtable", "max_fds"),
+    "FILE_INODE": ("file", "f_inode"),
+    "INODE_MODE": ("inode", "i_mode"),
     "MM_ARGUMENTS": ("mm_struct", "arg_start"),
     "MM_ARGUMENTS_END": ("mm_struct", "arg_end"),
     "PID_LEVEL": ("pid", "level"),
@@ -53,12 +61,14 @@ MEMBERS = {
 MACHINES = {
     "x86_64": {
         "TASK_STATUS": ("task_struct", "thread_info.status"),
+        "REGISTERS_FIRST": ("pt_regs", "di"),
         "REGISTERS_SECOND": ("pt_regs", "si"),
         "REGISTERS_THIRD": ("pt_regs", "dx"),
     },
     # Written from arch/arm64 of kernel 6.12 and compiled by a test; not yet run on such a machine.
     "aarch64": {
         "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
+        "REGISTERS_FIRST": ("pt_regs", "user_regs.regs"),
         "REGISTERS_SECOND": ("pt_regs", "user_regs.regs"),
         "REGISTERS_THIRD": ("pt_regs", "user_regs.regs"),
     },

@@ -16,12 +16,14 @@ COMMAND, NAMESPACE, CGROUP = range(1, 4)
 
 EXECUTABLE_UNKNOWN, EXECUTABLE_RUNTIME = 0, 1
 
+IMPOSSIBLE = 0xFFFFFFFF  # stands for all numbers that no kernel has
+
 AUDIT_ARCH_X86_64 = 0xC000003E
 AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
 AUDIT_ARCH_ARM = 0x40000028
 
-HEAD = struct.Struct("=QQQQQQqQQQQQQIBBBBIIII16s64s")
+HEAD = struct.Struct("=QQQQQQqQQQQQQIBBBBIIIII4x16s64s")
 OBSERVATION_KEY = struct.Struct("=QQII")
 OBSERVATION = struct.Struct("=QI4x16s")
 EXECUTABLE_KEY = struct.Struct("=QQ")
@@ -60,6 +62,7 @@ class Head:
     newest_number: int
     namespace: int
     first_process: int
+    user: int
     maker: str
     container: str
 
@@ -90,13 +93,13 @@ def head(value: bytes) -> Head:
     """A value of the map `recordings`."""
     fields = list(HEAD.unpack(value))
     fields[14:18] = [bool(flag) for flag in fields[14:18]]
-    fields[22:24] = [text(field) for field in fields[22:24]]
+    fields[23:25] = [text(field) for field in fields[23:25]]
     return Head(*fields)
 
 
 def command_head(born: int, process: int) -> bytes:
     """A value of the map `recordings` for a command that is about to start."""
-    return HEAD.pack(*(0, 0, 0, born), *(0,) * 9, COMMAND, *(0,) * 7, process, b"", b"")
+    return HEAD.pack(*(0, 0, 0, born), *(0,) * 9, COMMAND, *(0,) * 7, process, 0, b"", b"")
 
 
 def command_thread(recording: int, filters: int) -> bytes:
