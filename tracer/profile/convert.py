@@ -258,12 +258,16 @@ def _undetermined(profile: Profile, container: Container) -> Iterator[str]:
     by_capabilities = number(lambda one: one.capabilities)
     by_kernel = number(lambda one: one.minimal_kernel)
     if container.architecture is None and (by_architecture or profile.families):
-        what = f"{by_architecture} rules" + (" and archMap" if profile.families else "")
-        yield f"the host's architecture, on which {what} depend (--architecture names it)"
+        what = _depend(by_architecture) if by_architecture else "archMap depends"
+        yield f"the host's architecture, on which {what} (--architecture names it)"
     if container.capabilities is None and by_capabilities:
-        yield f"capabilities, on which {by_capabilities} rules depend (--capabilities names them)"
+        yield f"capabilities, on which {_depend(by_capabilities)} (--capabilities names them)"
     if container.kernel is None and by_kernel:
-        yield f"the host's kernel, on which {by_kernel} rules depend (--kernel names it)"
+        yield f"the host's kernel, on which {_depend(by_kernel)} (--kernel names it)"
+
+
+def _depend(number: int) -> str:
+    return "1 rule depends" if number == 1 else f"{number} rules depend"
 
 
 def _about(rule: Rule) -> str:
