@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run a command, record what its containers need, write the profile.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
+    "diff": "Show what a new profile decides differently from an old one.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }

@@ -5,7 +5,7 @@ Uniting profiles: the laws, on any profiles, and what becomes of each kind of di
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 import pytest
 from hypothesis import assume, given, settings
@@ -290,7 +290,7 @@ def test_enosys_groups_of_ours_are_united_and_give_way():
     """
     A call that any input allows leaves the group; one that nobody allows stays in it.
     """
-    ours = {"errno": ENOSYS, "comment": FALLBACK_COMMENT}
+    ours: Dict[str, Any] = {"errno": ENOSYS, "comment": FALLBACK_COMMENT}
 
     merged = merge(
         profile(allow("read"), deny("clone3", "statx", **ours)),
