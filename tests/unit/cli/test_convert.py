@@ -15,7 +15,8 @@ from tracer.profile import bpf
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
 PROFILE = """{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"],
-    "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_CHOWN"]}}]}"""
+    "syscalls": [{"names": ["read"], "action": "SCMP_ACT_ALLOW",
+                  "includes": {"caps": ["CAP_CHOWN"]}}]}"""
 
 
 def _convert(
