@@ -63,7 +63,7 @@ def test_a_hostile_line_of_life(podman: Engine, busybox: ImageLoader, tmp_path: 
     tracer = [str(PROGRAM), "run", *OUTPUT, "--", *command]
 
     with on_terminal(tracer, tmp_path, podman.environment) as terminal:
-        terminal.wait_for(b" calls, newest ")
+        terminal.wait_for(b" observations, newest ")
         terminal.type(b"\n")
         assert terminal.end() == 0, terminal.shown
 

@@ -26,6 +26,7 @@ STANDARD_OUTPUT = "-"
 INCOMPLETE = ".incomplete"
 PROFILE_SUFFIX = ".seccomp.json"
 RECORDING_SUFFIX = ".recording.json"
+REASONS_SHOWN = 20
 
 
 class Saved(NamedTuple):
@@ -193,8 +194,12 @@ def _save_elsewhere(error: OutputError, path: str, text: str) -> Saved:
 
 
 def incomplete_lines(recording: Recording) -> List[str]:
-    """Why a recording is not complete, a line each."""
-    return [f"{recording.name}: {one.text} ({one.count})" for one in recording.reasons]
+    """Why a recording is not complete, a line each, not more than a person reads."""
+    lines = [f"{recording.name}: {one.text} ({one.count})" for one in recording.reasons]
+    more = len(lines) - REASONS_SHOWN
+    return lines[:REASONS_SHOWN] + (
+        [f"{recording.name}: and {more} more reasons"] if more > 0 else []
+    )
 
 
 def read_recordings(paths: Sequence[str]) -> Tuple[Recording, ...]:

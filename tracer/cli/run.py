@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Optional, Tuple
+from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
@@ -17,6 +17,10 @@ from tracer.profile.making import Wanted, make
 from tracer.recording import Recording
 from tracer.text import printable
 
+if TYPE_CHECKING:
+    from tracer.session.command import Signals
+    from tracer.session.recording_run import Plan
+
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option(
@@ -26,9 +30,7 @@ from tracer.text import printable
 @options.baseline
 @click.option("--unconfined", is_flag=True, help="Start the container without its own profile.")
 @options.runtime_floor
-@click.option(
-    "--duration", type=options.Seconds(), metavar="S", help="Stop after S s."
-)
+@click.option("--duration", type=options.Seconds(), metavar="S", help="Stop after S s.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
     output: Optional[str],
@@ -49,28 +51,25 @@ def run(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
         baseline=baseline_in(baseline),
     )
-    with Results(output, recording) as results:
-        return _record(results, wanted, command, unconfined=unconfined, duration=duration)
+    from tracer.session.command import Signals
+    from tracer.session.recording_run import Plan
+
+    # No signal may come between the recording and its being written.
+    with Results(output, recording) as results, Signals() as signals:
+        stream = 2 if results.to_standard_output else None
+        return _record(results, wanted, Plan(command, duration, unconfined, stream), signals)
 
 
-def _record(
-    results: Results,
-    wanted: Wanted,
-    command: Tuple[str, ...],
-    *,
-    unconfined: bool,
-    duration: Optional[float],
-) -> int:
+def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> int:
     from tracer.report.life import Life
-    from tracer.session.recording_run import Plan, record
+    from tracer.session.recording_run import record
 
-    plan = Plan(command, duration, unconfined, 2 if results.to_standard_output else None)
     with Life(sys.stderr) as life:
 
         def tell(line: str) -> None:
             life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
 
-        outcome = record(plan, life.show, tell)
+        outcome = record(plan, signals, life.show, tell)
     for name in outcome.failed:
         complain(f"{printable(name)} never came to run a program: nothing was recorded")
     if not outcome.recordings and not outcome.failed:

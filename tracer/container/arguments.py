@@ -1,8 +1,10 @@
 """
 An engine's command line: where the engine is in it, and how to give it another seccomp profile.
 
-Pure: lists of arguments in, lists out. The engine need not come first (`sudo podman run ...`,
-`runuser -u USER -- podman run ...`): everything before it is left alone.
+Pure: lists of arguments in, lists out. The engine is the program itself, or what a well-known
+wrapper starts (`sudo podman run ...`, `runuser -u USER -- podman run ...`). A word somewhere else
+in a command line is no engine, whatever it says: what stands before an engine is executed again, to
+ask it something.
 """
 
 from __future__ import annotations
@@ -22,6 +24,23 @@ WITH_VALUE: Mapping[str, FrozenSet[str]] = {
     "docker": frozenset(
         "--config --context -c --host -H --log-level -l --tlscacert --tlscert --tlskey".split()
     ),
+}
+
+# Programs that execute the rest of their arguments: options that take the next argument, and how
+# many arguments of their own come before the command. sudo(8), env(1), runuser(1), timeout(1), ...
+WRAPPERS: Mapping[str, Tuple[FrozenSet[str], int]] = {
+    "sudo": (frozenset("-C -D -g -h -p -R -r -T -t -U -u --user --group --host".split()), 0),
+    "doas": (frozenset("-C -u".split()), 0),
+    "env": (frozenset("-C -u --chdir --unset".split()), 0),
+    "runuser": (frozenset("-u -g -G --user --group --supp-group".split()), 0),
+    "setpriv": (frozenset("--reuid --regid --groups --inh-caps --bounding-set".split()), 0),
+    "timeout": (frozenset("-k -s --kill-after --signal".split()), 1),
+    "nice": (frozenset("-n --adjustment".split()), 0),
+    "ionice": (frozenset("-c -n --class --classdata".split()), 0),
+    "stdbuf": (frozenset("-i -o -e --input --output --error".split()), 0),
+    "time": (frozenset("-f -o --format --output".split()), 0),
+    "nohup": (frozenset(), 0),
+    "setsid": (frozenset(), 0),
 }
 
 STARTS = ("run", "create")
@@ -44,16 +63,33 @@ class EngineCall:
 
 
 def find_engine(command: Sequence[str]) -> Optional[EngineCall]:
-    """The engine that a command line calls, or None."""
-    for place, word in enumerate(command):
-        engine = os.path.basename(word)
-        if engine in WITH_VALUE:
-            verb = _next_word(command, place + 1, WITH_VALUE[engine])
-            client = tuple(command[:verb])
-            if list(command[verb : verb + 1]) == ["container"]:
-                verb += 1
-            return EngineCall(engine, client, "".join(command[verb : verb + 1]), verb + 1)
+    """The engine that a command line calls, by itself or through wrappers; or None."""
+    place = 0
+    while place < len(command):
+        name = os.path.basename(command[place])
+        if name in WITH_VALUE:
+            return _call(command, place, name)
+        if name not in WRAPPERS:
+            return None
+        with_value, own = WRAPPERS[name]
+        place = _next_word(command, place + 1, with_value) + own
+        while place < len(command) and _is_assignment(command[place]):
+            place += 1
     return None
+
+
+def _is_assignment(word: str) -> bool:
+    """Whether env(1) and sudo(8) take a word for a variable of the environment."""
+    name, equals, _ = word.partition("=")
+    return bool(equals) and "/" not in name
+
+
+def _call(command: Sequence[str], place: int, engine: str) -> EngineCall:
+    verb = _next_word(command, place + 1, WITH_VALUE[engine])
+    client = tuple(command[:verb])
+    if list(command[verb : verb + 1]) == ["container"]:
+        verb += 1
+    return EngineCall(engine, client, "".join(command[verb : verb + 1]), verb + 1)
 
 
 def _next_word(command: Sequence[str], place: int, with_value: FrozenSet[str]) -> int:

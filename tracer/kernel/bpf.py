@@ -221,10 +221,11 @@ def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
             0,
         )
         count, last = _batch(attributes)
+        found, held = keys.raw, values.raw  # a copy of the batch, once
         for at in range(count):
             yield (
-                keys.raw[at * shape.key : (at + 1) * shape.key],
-                values.raw[at * shape.value : (at + 1) * shape.value],
+                found[at * shape.key : (at + 1) * shape.key],
+                held[at * shape.value : (at + 1) * shape.value],
             )
         if last:
             return

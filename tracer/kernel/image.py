@@ -115,7 +115,7 @@ def keep(key: str, image: Image, cache: Path = CACHE) -> None:
 
 
 def _replace(directory: int, name: str, text: str, cache: Path) -> None:
-    old = [one for one in os.listdir(directory) if one.endswith(".json")]
+    old = os.listdir(directory)  # with what was left behind by whoever was killed here
     descriptor, temporary = tempfile.mkstemp(dir=cache)
     try:
         with open(descriptor, "w", encoding="ascii") as stream:
@@ -126,7 +126,8 @@ def _replace(directory: int, name: str, text: str, cache: Path) -> None:
         raise
     for one in old:
         if one != name:
-            os.unlink(one, dir_fd=directory)
+            with suppress(FileNotFoundError):
+                os.unlink(one, dir_fd=directory)
 
 
 def _trusted(cache: Path) -> int:

@@ -8,11 +8,12 @@ What belongs here: which map is read for which question. What does not: what the
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import AbstractSet, Dict, Iterator, List, Mapping, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Mapping, Tuple
 
 from tracer.kernel import bpf, program, wire
 
@@ -37,6 +38,8 @@ class Recorder:
     def __init__(self, capacity: Mapping[str, int] = program.CAPACITY) -> None:
         self._loaded = program.load(capacity)
         self._maps = self._loaded.maps
+        for container in own_containers():
+            bpf.update(self._maps["containers"], container.encode(), wire.ID.pack(0))
 
     def __enter__(self) -> "Recorder":
         return self
@@ -135,6 +138,12 @@ class Recorder:
             for key, value in list(bpf.items(self._maps[name], 512)):
                 if wire.ID.unpack(value)[0] in ended:
                     bpf.delete(self._maps[name], key)
+
+
+def own_containers() -> FrozenSet[str]:
+    """The ids of containers that we are in ourselves: a task of ours in there is no news."""
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as groups:
+        return frozenset(re.findall(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", groups.read()))
 
 
 def _filters() -> int:

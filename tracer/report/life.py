@@ -7,7 +7,7 @@ drawn while the terminal is in raw mode, when it belongs to somebody in the cont
 
 from __future__ import annotations
 
-import shutil
+import os
 import termios
 from contextlib import suppress
 from typing import Optional, Protocol, TextIO, Tuple
@@ -54,9 +54,9 @@ class Life:
 
     def show(self, seen: "Tuple[Seen, ...]") -> None:
         """Draw what there is to see now, on a terminal."""
-        if not self._terminal or self._is_raw():
+        if not self._terminal or not self._is_ours():
             return
-        width = shutil.get_terminal_size().columns - 1
+        width = self._columns() - 1
         self._write(ERASE + line_of(seen)[:width])
         self._drawn = True
 
@@ -77,17 +77,32 @@ class Life:
                 self._stream.write(text)
                 self._stream.flush()
 
-    def _is_raw(self) -> bool:
+    def _is_ours(self) -> bool:
+        """Whether we are in the foreground, and nobody has put the terminal into raw mode."""
         assert self._stream is not None
+        terminal = self._stream.fileno()
         try:
-            local_modes = termios.tcgetattr(self._stream.fileno())[3]
+            local_modes = termios.tcgetattr(terminal)[3]
         except (termios.error, OSError):
-            return True
-        return not local_modes & termios.ICANON
+            return False
+        return bool(local_modes & termios.ICANON) and _is_in_front(terminal)
+
+    def _columns(self) -> int:
+        assert self._stream is not None
+        with suppress(OSError):
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        return 80
+
+
+def _is_in_front(terminal: int) -> bool:
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:  # not the terminal that controls us: nobody else is in front there
+        return True
 
 
 def line_of(seen: "Tuple[Seen, ...]") -> str:
-    """What is being recorded, in one line: names, calls so far, the newest one and its age."""
+    """What is being recorded, in one line: names, calls by program so far, the newest, its age."""
     if not seen:
         return "waiting for a container to start"
     parts = [_part(one) for one in sorted(seen, key=lambda one: one.age)[:NAMED_AT_MOST]]
@@ -100,7 +115,7 @@ def _part(seen: Seen) -> str:
     if not seen.calls:
         return f"{name}: waiting for its first call"
     newest = syscalls.name_of(seen.architecture, seen.newest) or str(seen.newest)
-    return f"{name}: {seen.calls} calls, newest {newest} {age(seen.age)} ago"
+    return f"{name}: {seen.calls} observations, newest {newest} {age(seen.age)} ago"
 
 
 def age(seconds: float) -> str:

@@ -27,8 +27,6 @@ ARCHITECTURES = {
 }
 NATIVE = {"x86_64": syscalls.X86_64, "aarch64": syscalls.AARCH64}
 
-SPECIAL = {wire.EXECUTABLE_UNKNOWN: UNKNOWN, wire.EXECUTABLE_RUNTIME: RUNTIME}
-
 
 @dataclass(frozen=True)
 class Host:
@@ -109,23 +107,28 @@ def head_notes(head: wire.Head) -> Tuple[str, ...]:
 
 
 def recording_of(run: Run, contents: Iterable[Content], host: Host) -> Recording:
-    """One recording of one run, from what one or more of the kernel's recordings hold."""
+    """
+    One recording of one run, from what one or more of the kernel's recordings hold.
+
+    A run without a container has no runtime: a program that confined itself is just not known.
+    """
     runs = frozenset({run.id})
     executables: Dict[str, Executable] = {}
     observations: List[Observation] = []
     for content in contents:
         for path in content.paths.values():
             executables[path] = Executable(path, runs)
-        observations += [_observation(call, content.paths, runs, host) for call in content.calls]
+        names = {wire.EXECUTABLE_RUNTIME: RUNTIME if run.container_id else UNKNOWN, **content.paths}
+        observations += [_observation(call, names, runs, host) for call in content.calls]
     return Recording({run.id: run}, tuple(executables.values()), tuple(observations))
 
 
 def _observation(
-    call: wire.Call, paths: Mapping[int, str], runs: "frozenset[str]", host: Host
+    call: wire.Call, names: Mapping[int, str], runs: "frozenset[str]", host: Host
 ) -> Observation:
     architecture = architecture_of(call.architecture, call.number)
     return Observation(
-        executable=SPECIAL.get(call.executable) or paths.get(call.executable, UNKNOWN),
+        executable=names.get(call.executable, UNKNOWN),
         architecture=architecture,
         number=call.number,
         name=syscalls.name_of(architecture, call.number),
@@ -136,7 +139,8 @@ def _observation(
 
 def architecture_of(audit: int, number: int) -> str:
     """libseccomp's token for the kernel's AUDIT_ARCH and a call's number (bit 30: x32)."""
-    if audit == wire.AUDIT_ARCH_X86_64 and number & syscalls.X32_BIT:
+    x32 = number & syscalls.X32_BIT and number != wire.IMPOSSIBLE
+    if audit == wire.AUDIT_ARCH_X86_64 and x32:
         return syscalls.X32
     return ARCHITECTURES[audit]
 

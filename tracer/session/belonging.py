@@ -17,7 +17,8 @@ from tracer.container.engines import Named, started_by_request
 from tracer.container.podman import Launch, read_launch
 from tracer.kernel.wire import COMMAND, Head
 
-# Beginnings of a runtime's comm when it makes a container's first process ("runc:[1:CHILD]").
+# A runtime's comm, up to a colon ("runc:[2:INIT]"). Others are no runtimes: with systemd's driver
+# systemd puts a container's first task into its cgroup.
 RUNTIMES = ("runc", "crun", "youki")
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -76,7 +77,7 @@ def belongings(evidence: Evidence) -> Belongings:
     for recording, head in sorted(evidence.heads.items()):
         launch = read_launch(evidence.launches.get(head.launcher, ()))
         if recording in tree and head.kind != COMMAND:
-            if head.container or launch or head.maker.startswith(RUNTIMES):
+            if head.container or launch or _runtime_of(head):
                 containers.append(_of_tree(recording, head, launch, evidence.look_up))
             else:
                 own.add(recording)
@@ -105,7 +106,7 @@ def _of_tree(recording: int, head: Head, launch: Optional[Launch], look_up: Look
         id=id,
         name=launch.name if launch and not launch.joins else (named.name if named else ""),
         image=named.image if named else "",
-        runtime=launch.runtime if launch else head.maker.split(":")[0],
+        runtime=launch.runtime if launch else _runtime_of(head),
         late=bool(launch and launch.joins),
         infra=named.infra if named else bool(launch and launch.name.endswith("-infra")),
     )
@@ -119,10 +120,16 @@ def _of_engine(recording: int, head: Head, asked: "Asked") -> Container:
         id=head.container,
         name=asked.named.name,
         image=asked.named.image,
-        runtime=head.maker.split(":")[0],
+        runtime=_runtime_of(head),
         late=not asked.started,
         infra=asked.named.infra,
     )
+
+
+def _runtime_of(head: Head) -> str:
+    """The name of the runtime that made a container, or an empty string."""
+    name = head.maker.split(":")[0]
+    return name if name in RUNTIMES else ""
 
 
 @dataclass(frozen=True)

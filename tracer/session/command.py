@@ -13,49 +13,83 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from enum import Enum
+from typing import Callable, Dict, Optional, Sequence
 
 from tracer.errors import CommandError
 
-PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-WAITED_FOR = frozenset({*PASSED_ON, signal.SIGCHLD})
+PASSED_ON = frozenset(
+    {
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    }
+)
 
-SENT_BY_KERNEL = 0x80  # siginfo_t.si_code SI_KERNEL: from the terminal, so the command has it too
+SENT_BY_KERNEL = 0x80  # siginfo_t.si_code SI_KERNEL: from the terminal
+GRACE_SECONDS = 10  # between SIGTERM and giving up, as docker stop and podman stop wait
 
 
 class Signals:
     """
     A context in which signals wait to be asked for, instead of interrupting.
 
-    The command itself gets back the mask that was there before.
+    The command itself gets back what was there before. A signal that is ignored stays ignored.
     """
 
     def __enter__(self) -> "Signals":
-        self.before = signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
+        ignored = {one for one in PASSED_ON if signal.getsignal(one) == signal.SIG_IGN}
+        self._waited_for = {*PASSED_ON - ignored, signal.SIGCHLD}
+        # Were a child's end ignored, its status would be lost: wait(2).
+        self._children = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._waited_for)
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
+        while self.next(0):
+            pass  # what came while the results were written changes nothing any more
+        self._restore()
+
+    def _restore(self) -> None:
+        signal.signal(signal.SIGCHLD, self._children or signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def start(self, command: Sequence[str], output: Optional[int]) -> "subprocess.Popen[bytes]":
         """
         Start the command with our standard streams; `output` replaces its standard output.
 
-        Raises CommandError: 127 if there is no such command, 126 if it cannot be executed.
+        Raises CommandError: 127 if there is no such command, 126 if it cannot be executed, 128 + N
+        if signal N came before it was started.
         """
+        early = self.next(0)
+        if early is not None:
+            name = signal.Signals(early.si_signo).name
+            problem = f"ended by {name} before the command was started"
+            raise CommandError(problem, status=128 + early.si_signo)
         try:
             return subprocess.Popen(
                 list(command),
                 stdout=output,
                 close_fds=False,
-                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, self.before),
+                env=_environment(),
+                preexec_fn=self._restore,
             )
         except (OSError, ValueError) as error:
             raise _not_started(command[0], error) from error
 
     def next(self, seconds: float) -> Optional["signal.struct_siginfo"]:
         """The next signal that arrives within this time, or None."""
-        return signal.sigtimedwait(WAITED_FOR, max(seconds, 0))
+        return signal.sigtimedwait(self._waited_for, max(seconds, 0))
+
+
+def _environment() -> Dict[bytes, bytes]:
+    """The environment that we were given: Python adds LC_CTYPE to its own (PEP 538)."""
+    with open("/proc/self/environ", "rb") as environment:
+        pairs = environment.read().split(b"\0")
+    return {name: value for name, equals, value in (one.partition(b"=") for one in pairs) if equals}
 
 
 def _not_started(name: str, error: Exception) -> CommandError:
@@ -84,48 +118,63 @@ class Pace:
 
 def wait_for_command(
     child: "subprocess.Popen[bytes]", signals: Signals, pace: Pace, look: Callable[[], None]
-) -> int:
+) -> Optional[int]:
     """
     Wait until the command ends; its status as a shell gives it (128 + N if signal N killed it).
 
     A signal sent to us goes to the command; one from the terminal has reached it already. When
-    the time is up the command is asked to end, as by SIGTERM.
+    the time is up the command is asked to end, by SIGTERM. None if it has not done so after
+    GRACE_SECONDS: the first process of a container ignores SIGTERM unless it says otherwise.
     """
-    asked = False
+    end, asked = pace.end, False
     while child.poll() is None:
         information = signals.next(pace.look)
         if information is None:
             look()
-        elif information.si_signo != signal.SIGCHLD and not _has_reached(information):
+        elif information.si_signo != signal.SIGCHLD and not _has_reached(child, information):
             child.send_signal(information.si_signo)
-        if pace.end is not None and time.monotonic() >= pace.end and not asked:
-            asked = True
+        if end is not None and time.monotonic() >= end:
+            if asked:
+                return None
+            end, asked = time.monotonic() + GRACE_SECONDS, True
             child.send_signal(signal.SIGTERM)
     status = child.returncode
     return 128 - status if status < 0 else status
 
 
-def _has_reached(information: "signal.struct_siginfo") -> bool:
+def _has_reached(child: "subprocess.Popen[bytes]", information: "signal.struct_siginfo") -> bool:
     """
-    Whether the command had this signal from the terminal, as we had.
+    Whether the command had this signal from the terminal, as we had: it is in our process group.
 
     A session's leader alone is told that its terminal is gone: tty_signal_session_leader.
     """
     leads = os.getsid(0) == os.getpid()
     hung_up = information.si_signo == signal.SIGHUP
-    return information.si_code == SENT_BY_KERNEL and not (hung_up and leads)
+    try:
+        together = os.getpgid(child.pid) == os.getpgrp()
+    except ProcessLookupError:
+        return True
+    return information.si_code == SENT_BY_KERNEL and together and not (hung_up and leads)
 
 
-def wait_until(done: Callable[[], bool], signals: Signals, pace: Pace) -> bool:
+class Ending(Enum):
+    """Why waiting ended."""
+
+    DONE = "done"
+    TIME = "time"
+    SIGNAL = "signal"
+
+
+def wait_until(done: Callable[[], bool], signals: Signals, pace: Pace) -> Ending:
     """
-    Wait until something is done; False if a signal, or the end of the time, came first.
+    Wait until something is done, a signal comes or the time is up.
 
     `done` is asked every `pace.look` seconds.
     """
     while not done():
         if pace.end is not None and time.monotonic() >= pace.end:
-            return False
+            return Ending.TIME
         information = signals.next(pace.look)
         if information is not None and information.si_signo != signal.SIGCHLD:
-            return False
-    return True
+            return Ending.SIGNAL
+    return Ending.DONE

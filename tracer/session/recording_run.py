@@ -14,16 +14,19 @@ from typing import Callable, List, Mapping, Optional, Tuple
 from tracer.container import arguments, engines
 from tracer.container.engines import Named
 from tracer.errors import InputError
+from tracer.kernel import program
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording
 from tracer.session import assembly, marker
 from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
-from tracer.session.command import Pace, Signals, wait_for_command, wait_until
+from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
 LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
-END_SECONDS = 0.02  # and while its containers come to their end
-CROWDED = 2048  # recordings at which those of others are let go
+END_SECONDS = 0.02  # and while its containers come to their end,
+SOON_SECONDS = 1.0  # which takes no longer than this unless they are meant to stay
+CROWDED = 0.5  # how full a map may be before what others have left in it is let go
+TIMED_OUT = 124  # as timeout(1) has it
 
 
 @dataclass(frozen=True)
@@ -68,15 +71,15 @@ class Outcome:
     doubts: Tuple[Reason, ...]
 
 
-def record(plan: Plan, watch: Watch, tell: Tell) -> Outcome:
+def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     """
-    Run a command and record it.
+    Run a command and record it. `signals` is the caller's, who still has to write the results.
 
     Raises HostError if recording is not possible here, CommandError if the command cannot be
     started, InputError if it cannot be run as asked.
     """
     end = None if plan.duration is None else time.monotonic() + plan.duration
-    with Recorder() as recorder, Signals() as signals:
+    with Recorder() as recorder:
         command = _as_asked(plan)
         with recorder.command() as number:
             child = signals.start(command, plan.output)
@@ -84,7 +87,10 @@ def record(plan: Plan, watch: Watch, tell: Tell) -> Outcome:
         status = wait_for_command(
             child, signals, Pace(LOOK_SECONDS, end), lambda: watch(session.look())
         )
-        session.wait_for_containers(signals, Pace(END_SECONDS, end), watch, tell)
+        if status is None:
+            tell("the command did not end when it was asked to: it goes on, unrecorded")
+            return session.outcome(TIMED_OUT)
+        session.wait_for_containers(signals, end, watch, tell)
         return session.outcome(status)
 
 
@@ -120,8 +126,9 @@ class _Session:
         """
         heads = self._recorder.heads()
         found = self._belongings(heads, look_up)
-        if len(heads) > CROWDED:
-            kept = found.tree | {one.recording for one in found.containers}
+        if _is_crowded(heads):
+            mine = self._belongings(heads, self._ask)
+            kept = mine.tree | {one.recording for one in mine.containers}
             self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
@@ -136,7 +143,9 @@ class _Session:
             architecture = assembly.architecture_of(head.newest_architecture, head.newest_number)
         return Seen(name, head.observations, architecture, head.newest_number, age, head.alive)
 
-    def wait_for_containers(self, signals: Signals, pace: Pace, watch: Watch, tell: Tell) -> None:
+    def wait_for_containers(
+        self, signals: Signals, end: Optional[float], watch: Watch, tell: Tell
+    ) -> None:
         """
         Wait for what the command left running, until a signal or the end of the time.
 
@@ -146,19 +155,19 @@ class _Session:
         running = [one for one in self.look(self._ask) if one.alive > 0]
         if not running:
             return
-        told = time.monotonic()
 
         def done() -> bool:
-            nonlocal told
             seen = self.look(self._ask)
-            if told and time.monotonic() - told > LOOK_SECONDS:
-                told = 0
-                names = ", ".join(one.name for one in seen if one.alive > 0)
-                tell(f"recording {names} until it ends; Ctrl-C stops recording, not the container")
             watch(seen)
             return all(one.alive <= 0 for one in seen)
 
-        wait_until(done, signals, pace)
+        soon = time.monotonic() + SOON_SECONDS
+        brief = soon if end is None else min(soon, end)
+        if wait_until(done, signals, Pace(END_SECONDS, brief)) != Ending.TIME or brief == end:
+            return
+        names = ", ".join(one.name for one in self.look(self._ask) if one.alive > 0)
+        tell(f"recording {names} until it ends; Ctrl-C stops recording, not the container")
+        wait_until(done, signals, Pace(LOOK_SECONDS, end))
 
     def _belongings(self, heads: Mapping[int, Head], look_up: LookUp) -> Belongings:
         evidence = Evidence(
@@ -199,6 +208,16 @@ class _Session:
         if self._call is not None and self._call.engine == engine:
             client = self._call.client
         return engines.registry()[engine].look_up(client, reference, self._since, engines.ask)
+
+
+def _is_crowded(heads: Mapping[int, Head]) -> bool:
+    """Whether recordings, observations or executables fill their map so far that room is wanted."""
+    filled = {
+        "MAX_RECORDINGS": len(heads),
+        "MAX_OBSERVATIONS": sum(head.observations for head in heads.values()),
+        "MAX_EXECUTABLES": sum(head.executables for head in heads.values()),
+    }
+    return any(count > CROWDED * program.CAPACITY[name] for name, count in filled.items())
 
 
 def _over(head: Head) -> bool:

@@ -145,7 +145,7 @@ def test_a_head_is_read_field_by_field():
     """
     numbers = list(range(1, 14))
     value = wire.HEAD.pack(
-        *numbers, wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, b"runc:[2:INIT]", b"ab" * 32
+        *numbers, wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, 105, b"runc:[2:INIT]", b"ab" * 32
     )
 
     head = wire.head(value)

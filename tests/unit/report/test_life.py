@@ -5,9 +5,11 @@ Tests of the line of life: what it says, when it is drawn, and that it never sta
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import os
 import pty
+import struct
 import termios
 import tty
 from collections.abc import Iterator
@@ -44,7 +46,7 @@ def test_a_line_names_calls_newest_and_age():
     """
     The line says who, how many calls, which is the newest and how long ago.
     """
-    assert line_of((Seen(),)) == "recording web: 12 calls, newest write 2.5 s ago"
+    assert line_of((Seen(),)) == "recording web: 12 observations, newest write 2.5 s ago"
 
 
 def test_a_container_without_calls_is_waited_for():
@@ -127,14 +129,12 @@ def test_a_terminal_sees_the_line_and_loses_it(terminal: tuple[int, TextIO]):
     assert shown == f"{ERASE}{line}{ERASE}a line\r\n{ERASE}{line}{ERASE}"
 
 
-def test_a_line_is_no_wider_than_the_terminal(
-    terminal: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
-):
+def test_a_line_is_no_wider_than_the_terminal(terminal: tuple[int, TextIO]):
     """
     A line that is too long is cut, because a wrapped one could not be taken away.
     """
-    monkeypatch.setenv("COLUMNS", "20")
     ours, stream = terminal
+    fcntl.ioctl(stream.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", 10, 20, 0, 0))
 
     with Life(stream) as life:
         life.show((Seen(),))

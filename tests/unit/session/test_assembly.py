@@ -19,6 +19,7 @@ from tracer.session.belonging import Container
 
 HOST = Host("6.18.0", syscalls.X86_64, boot=1000)
 RUN = Run("run")
+CONTAINER_RUN = Run("run", container_id="0" * 64)
 
 
 def call(number: int, **fields: Any) -> wire.Call:
@@ -108,9 +109,20 @@ def test_a_call_is_its_executables(executable: int, path: str):
     """
     content = Content((call(0, executable=executable),), {9: "/bin/ls"})
 
-    (seen,) = assembly.recording_of(RUN, [content], HOST).observations
+    (seen,) = assembly.recording_of(CONTAINER_RUN, [content], HOST).observations
 
     assert (seen.executable, seen.first.time, seen.first.thread) == (path, 1007, 3)
+
+
+def test_a_command_has_no_runtime():
+    """
+    A plain program that loads a filter of its own is no runtime: who called is just not known.
+    """
+    content = Content((call(0, executable=wire.EXECUTABLE_RUNTIME),), {})
+
+    (seen,) = assembly.recording_of(RUN, [content], HOST).observations
+
+    assert seen.executable == UNKNOWN
 
 
 def test_several_contents_make_one_recording():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tracer.errors import CommandError
-from tracer.session.command import Pace, Signals, wait_for_command, wait_until
+from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
 OFTEN = Pace(0.02, None)
 
@@ -150,14 +150,14 @@ def test_waiting_ends_when_it_is_done(signals: Signals):
     """
     answers = iter([False, False, True])
 
-    assert wait_until(lambda: next(answers), signals, OFTEN) is True
+    assert wait_until(lambda: next(answers), signals, OFTEN) == Ending.DONE
 
 
 def test_waiting_ends_with_the_time(signals: Signals):
     """
     Waiting gives up when the time is up.
     """
-    assert wait_until(lambda: False, signals, Pace(0.02, time.monotonic() + 0.1)) is False
+    assert wait_until(lambda: False, signals, Pace(0.02, time.monotonic() + 0.1)) == Ending.TIME
 
 
 def test_waiting_ends_with_a_signal_but_not_with_a_childs_end(signals: Signals):
@@ -167,7 +167,7 @@ def test_waiting_ends_with_a_signal_but_not_with_a_childs_end(signals: Signals):
     with subprocess.Popen(["true"]) as child:
         child.wait()  # SIGCHLD is pending now
         looks = iter([False, False, True])
-        assert wait_until(lambda: next(looks), signals, OFTEN) is True
+        assert wait_until(lambda: next(looks), signals, OFTEN) == Ending.DONE
     os.kill(os.getpid(), signal.SIGINT)
 
-    assert wait_until(lambda: False, signals, OFTEN) is False
+    assert wait_until(lambda: False, signals, OFTEN) == Ending.SIGNAL
