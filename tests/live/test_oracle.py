@@ -25,7 +25,7 @@ PROGRAMS = [
 ]
 # A shell, a pipe, threads that work at once, a child by vfork, a signal.
 COMPANY = """
-/usr/bin/sort --parallel=4 --buffer-size=8M /usr/bin/perl /usr/bin/perl | /usr/bin/sha256sum
+/usr/bin/sort /etc/passwd | /usr/bin/sha256sum
 /usr/bin/python3.11 -c '
 import hashlib, os, signal, subprocess, threading
 signal.signal(signal.SIGUSR1, lambda *_: None)
