@@ -25,6 +25,7 @@ COMMANDS = {
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",
+    "check": "Name what a profile would deny of what was recorded, and of its runtime.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }

@@ -1,0 +1,142 @@
+"""
+`seccomp-trace check`: would this profile have let through what was recorded?
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import FrozenSet, Iterator, Optional, Sequence, Tuple
+
+import click
+
+from tracer.cli import complain, options
+from tracer.cli.diff import answer_text, architectures_text
+from tracer.cli.given import profile_in, refuse_twice
+from tracer.cli.results import incomplete_lines, read_recordings
+from tracer.profile.check import Denial, FloorDenial, denials, floor_denials
+from tracer.profile.resolve import DEFAULT_CAPABILITIES
+from tracer.recording import Recording, Sighting, merge
+from tracer.text import printable
+
+_NAMED_AT_MOST = 4
+
+
+@click.command()
+@click.option(
+    "--cap-add", "added", multiple=True, metavar="CAP", help="The container has it; or all."
+)
+@click.option(
+    "--runtime-floor",
+    "runtime_floor",
+    default=options.AUTO,
+    show_default=True,
+    metavar="auto|none|NAME,...",
+    help="Runtimes under which it has to start: the recorded one, none, or these.",
+)
+@click.argument("profile")
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
+def check(
+    added: Tuple[str, ...], runtime_floor: str, profile: str, recordings: Tuple[str, ...]
+) -> int:
+    """
+    Name what PROFILE would deny of these recordings, who made it and when.
+
+    Exit code 1 if there is any, or if a container would not start under its runtime; 0 if not.
+    What depends on arguments, which are not recorded, is named too but counts for nothing.
+    """
+    wanted = None if runtime_floor == options.AUTO else options.floor_names(runtime_floor)
+    refuse_twice((profile, *recordings))
+    judged = profile_in(profile)
+    whole = merge(*read_recordings(recordings))
+    for line in incomplete_lines(whole):
+        complain(f"not complete: {line}")
+    capabilities = _capabilities(added)
+    found = denials(judged, whole, capabilities)
+    floors = floor_denials(judged, whole.runs.values(), capabilities, wanted)
+    for denial in found:
+        click.echo(_denial_line(denial, whole))
+    counted = [one for one in floors if one.recorded or wanted is not None]
+    for floor in floors:
+        click.echo(_floor_line(floor, counts=floor in counted))
+    denied = [one for one in found if not one.depends]
+    click.echo(_verdict(denied, counted, whole))
+    return 1 if denied or counted else 0
+
+
+def _capabilities(added: Sequence[str]) -> Optional[FrozenSet[str]]:
+    if not added:
+        return None
+    names = {name.upper() for name in added}
+    if "ALL" in names:
+        return frozenset(_EVERY)
+    return DEFAULT_CAPABILITIES["docker"] | {
+        name if name.startswith("CAP_") else f"CAP_{name}" for name in names
+    }
+
+
+# linux/capability.h, 6.1.
+_EVERY = tuple(
+    "CAP_" + name
+    for name in (
+        "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN "
+        "DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE "
+        "MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON "
+        "SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE "
+        "SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
+    ).split()
+)
+
+
+def _denial_line(denial: Denial, whole: Recording) -> str:
+    first = denial.observations[0]
+    name = first.name or f"call {first.number}"
+    verdict = "depends" if denial.depends else "denied"
+    answer = answer_text(denial.answer)
+    if denial.depends:
+        answer = f"{answer} for some arguments"
+    runs = {run for one in denial.observations for run in one.runs}
+    where = architectures_text([first.architecture])
+    return (
+        f"{verdict:8} {printable(name, 64):20} {answer}  on {where}"
+        f"  by {', '.join(_makers(denial))}  first {_when(first.first)}"
+        f" (thread {first.first.thread})  in {_runs(sorted(runs), whole)}"
+    )
+
+
+def _makers(denial: Denial) -> Iterator[str]:
+    makers = dict.fromkeys((one.executable, one.first.comm) for one in denial.observations)
+    for executable, comm in list(makers)[:_NAMED_AT_MOST]:
+        yield f"{printable(executable, 80)} ({printable(comm, 16)})"
+    if len(makers) > _NAMED_AT_MOST:
+        yield f"{len(makers) - _NAMED_AT_MOST} more"
+
+
+def _when(first: Sighting) -> str:
+    when = datetime.fromtimestamp(first.time / 1e9, timezone.utc)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _runs(ids: Sequence[str], whole: Recording) -> str:
+    if len(ids) > 1:
+        return f"{len(ids)} of {len(whole.runs)} runs"
+    run = whole.runs[ids[0]]
+    return printable(run.container_name or run.container_id[:12] or run.id, 60)
+
+
+def _floor_line(floor: FloorDenial, *, counts: bool) -> str:
+    verdict = "denied" if counts else "note"
+    what = "start" if floor.action == "start" else "let anybody exec into it"
+    privileges = {True: " with no-new-privileges", False: "", None: ""}[floor.no_new_privileges]
+    return (
+        f"{verdict:8} {floor.runtime:20} would not {what} under {floor.runtime}{privileges}: "
+        f"it needs {', '.join(floor.calls)}"
+    )
+
+
+def _verdict(denied: Sequence[Denial], floors: Sequence[FloorDenial], whole: Recording) -> str:
+    names = {(one.name, one.architecture, one.number) for one in whole.observations}
+    if not denied and not floors:
+        return f"all of the {len(names)} recorded calls would be let through"
+    parts = [f"{len(denied)} of the {len(names)} recorded calls would be denied"] if denied else []
+    runtimes = sorted({one.runtime for one in floors})
+    return "; ".join([*parts, *(f"would not work under {one}" for one in runtimes)])

@@ -1,0 +1,154 @@
+"""
+What a profile would deny of what was recorded, and of what runtimes need to start at all.
+
+A recording has no argument values. So a call that the profile allows for some arguments only is
+neither sure to be denied nor sure to pass, and is told apart. Who made a call and when is the
+recording's to say; printing is not done here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+
+from tracer import syscalls
+from tracer.profile import calls, floors, model
+from tracer.profile.architectures import host_of
+from tracer.profile.decide import NO_RUNTIME, Answer, Filter, answer, load
+from tracer.profile.fallbacks import ENOSYS, FALLBACKS
+from tracer.profile.model import Profile
+from tracer.profile.points import points_for
+from tracer.profile.resolve import resolve
+from tracer.recording import Observation, Recording, Run
+
+Point = Tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Denial:
+    """
+    Observations of one call that the profile denies, the first one first, and how it answers.
+
+    `depends`: only for some arguments, which the recording does not know.
+    """
+
+    observations: Tuple[Observation, ...]
+    answer: Answer
+    depends: bool
+
+
+@dataclass(frozen=True)
+class FloorDenial:
+    """
+    What a runtime needs and the profile denies, so that a container would not start, or not every
+    time: sorted names. `action`: "start", or "exec" for `podman exec` and the like.
+    `recorded`: the recording was made under this runtime.
+    """
+
+    runtime: str
+    no_new_privileges: Optional[bool]
+    action: str
+    calls: Tuple[str, ...]
+    recorded: bool
+
+
+class _Judge:
+    """Answers calls under one profile, for containers with these capabilities."""
+
+    def __init__(self, profile: Profile, capabilities: Optional[AbstractSet[str]]) -> None:
+        self._profile = profile
+        self._capabilities = capabilities
+        self._loaded: Dict[str, Tuple[Filter, Dict[str, List[Point]]]] = {}
+
+    def answers(self, architecture: str, number: int, name: Optional[str]) -> List[Answer]:
+        """Every answer that the call can get, that to arguments of zero first."""
+        loaded, points = self._on(host_of(architecture))
+        asked = points.get(name or "", [()])
+        found = (answer(loaded, architecture, number, point) for point in asked)
+        return list(dict.fromkeys(found))
+
+    def _on(self, host: str) -> Tuple[Filter, Dict[str, List[Point]]]:
+        if host not in self._loaded:
+            flat = resolve(self._profile, host, self._capabilities)
+            points = {
+                name: points_for(one for rule in rules for one in rule.conditions)
+                for name, rules in calls.by_call(flat.rules).items()
+            }
+            self._loaded[host] = (load(flat, host, NO_RUNTIME), points)
+        return self._loaded[host]
+
+
+def denials(
+    profile: Profile, recording: Recording, capabilities: Optional[AbstractSet[str]] = None
+) -> Tuple[Denial, ...]:
+    """
+    Return what the profile would deny of a recording, sure denials first, then by name.
+
+    `capabilities` is the container's bounding set, by default that of one without options. Raises
+    InputError for a profile that cannot be loaded.
+    """
+    judge = _Judge(profile, capabilities)
+    same: Dict[Tuple[str, int, Optional[str]], List[Observation]] = {}
+    for seen in recording.observations:
+        same.setdefault((seen.architecture, seen.number, seen.name), []).append(seen)
+    found = []
+    for call, observations in same.items():
+        answers = judge.answers(*call)
+        refusals = [one for one in answers if not one.lets_through]
+        if refusals:
+            ordered = sorted(observations, key=lambda seen: (seen.first, seen.key))
+            found.append(Denial(tuple(ordered), refusals[0], len(refusals) < len(answers)))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(one: Denial) -> Tuple[object, ...]:
+    first = one.observations[0]
+    return (one.depends, first.name or "", first.architecture, first.number)
+
+
+def floor_denials(
+    profile: Profile,
+    runs: Iterable[Run],
+    capabilities: Optional[AbstractSet[str]] = None,
+    wanted: Optional[AbstractSet[str]] = None,
+) -> Tuple[FloorDenial, ...]:
+    """
+    Return what the profile denies of the floors of the recorded runtimes, then of the others.
+
+    `wanted` names the runtimes to look at, by default all that were measured.
+    """
+    judge = _Judge(profile, capabilities)
+    settings: Dict[str, Set[Optional[bool]]] = {}
+    for run in runs:
+        settings.setdefault(run.runtime, set()).add(run.no_new_privileges)
+    anywhere = {one for some in settings.values() for one in some} or {None}
+    found = []
+    for runtime in sorted(floors.known_runtimes() if wanted is None else wanted):
+        for privileges in sorted(settings.get(runtime, anywhere), key=str):
+            for action in floors.ACTIONS:
+                calls_denied = _denied_of(judge, _floor(runtime, privileges, action))
+                if calls_denied:
+                    recorded = runtime in settings
+                    found.append(
+                        FloorDenial(runtime, privileges, action, calls_denied, recorded)
+                    )
+    return tuple(sorted(found, key=lambda one: not one.recorded))
+
+
+def _floor(runtime: str, privileges: Optional[bool], action: str) -> FrozenSet[str]:
+    measured = tuple(one for one in floors.measured() if one.action == action)
+    return floors.floor_among(measured, runtime, privileges)
+
+
+# A runtime does without what it can do without, if it is told that the kernel has no such call.
+def _denied_of(judge: _Judge, names: Iterable[str]) -> Tuple[str, ...]:
+    denied = []
+    for name in sorted(names):
+        number = syscalls.number_of(syscalls.X86_64, name)
+        if number is None:
+            continue
+        answers = judge.answers(syscalls.X86_64, number, name)
+        falls_back = name in FALLBACKS and answers == [Answer(model.ERRNO, ENOSYS)]
+        if not any(one.lets_through for one in answers) and not falls_back:
+            denied.append(name)
+    return tuple(denied)
