@@ -12,6 +12,13 @@
 
 #define DIRECT(type, object, offset) (*(type const *)((const char *)(object) + (offset)))
 
+/*
+ * Hides from the compiler what it knows of a value. LLVM 19 makes an `or` of `pointer || number`,
+ * and of `kept ? kept : other` where it knows one to be NULL, and the verifier allows no
+ * arithmetic on pointers.
+ */
+#define AS_IT_IS(value) asm volatile("" : "+r"(value))
+
 static __always_inline void *peek(const void *object, u64 offset)
 {
 	void *value = NULL;

@@ -262,21 +262,23 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 	bool refused = known && !may_join(*known);
 	u32 newborn = level && number_at(task, level) == 1 ? namespace_at(task, level) : 0;
 	bool contained = self->recording && !self->command;
-	u64 found = 0;
+	u64 found = 0, named;
 
 	if (refused)
 		key = NULL;
+	named = key ? 1 : 0;
+	AS_IT_IS(named);
 	if (known && !refused)
 		found = *known;
-	else if (level && !newborn && !contained && !key)
+	else if (level && !newborn && !contained && !named)
 		found = recording_of_namespaces(task, level);
 	if (found && found != self->recording)
 		join(self, found, task);
-	else if (!found && contained && key && is_taken(self->recording))
+	else if (!found && contained && named && is_taken(self->recording))
 		begin(self, task, CGROUP);
-	else if (!found && !contained && (key || newborn))
-		begin(self, task, key ? CGROUP : NAMESPACE);
-	if (self->recording && !self->command && (key || newborn))
+	else if (!found && !contained && (named || newborn))
+		begin(self, task, named ? CGROUP : NAMESPACE);
+	if (self->recording && !self->command && (named || newborn))
 		describe(self, task, key, newborn);
 }
 
@@ -325,7 +327,11 @@ static __always_inline struct thread *known(void *task)
 {
 	struct thread *kept = threads.task_storage_get(task, 0, 0);
 
-	return kept ? kept : stray_of(task);
+	if (kept) {
+		AS_IT_IS(kept);
+		return kept;
+	}
+	return stray_of(task);
 }
 
 static __always_inline struct thread *remember(void *task, struct verdict *verdict)
