@@ -26,6 +26,7 @@ COMMANDS = {
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",
     "check": "Name what a profile would deny of what was recorded, and of its runtime.",
+    "lint": "Say what is suspicious about a profile by itself.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }

@@ -184,7 +184,7 @@ def test_what_the_baseline_denies_by_a_rule_is_answered_as_before(
     denied = replace(asked, architecture=syscalls.X86_64, syscall=name)
     merged = merge(first, replace(other, default_action=first.default_action)).profile
 
-    before, after = answers(denied, first, merged)
+    before, after = answers(denied, hosts.with_architectures(first, [other]), merged)
 
     assert after == before
 

@@ -1,0 +1,111 @@
+"""
+`seccomp-trace lint`: what is suspicious about profiles by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Dict, Mapping, Tuple
+
+import click
+
+from tracer.cli.given import profiles_in
+from tracer.profile.lint import SEVERITIES, WARNING, Remark
+from tracer.profile.lint import lint as remarks_on
+from tracer.profile.releases import OLDEST, Release, release_text
+from tracer.text import printable
+
+_Found = Mapping[str, Tuple[Remark, ...]]
+_TEXT, _JSON, _SARIF = "text", "json", "sarif"
+_LINE = 600
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([_TEXT, _JSON, _SARIF]),
+    default=_TEXT,
+    show_default=True,
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(SEVERITIES)),
+    default=WARNING,
+    show_default=True,
+    help="Exit with 1 if there is a remark of this severity or a graver one.",
+)
+@click.option(
+    "--libseccomp",
+    "oldest",
+    default=release_text(OLDEST),
+    show_default=True,
+    metavar="RELEASE",
+    help="The oldest libseccomp that the profile is for.",
+)
+@click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
+def lint(form: str, fail_on: str, oldest: str, profiles: Tuple[str, ...]) -> int:
+    """
+    Say what is suspicious about each PROFILE: code, severity, place and remedy.
+
+    Exit code 1 if there is anything as grave as --fail-on says. One PROFILE may be -.
+    """
+    release = _release(oldest)
+    found = {
+        path: remarks_on(profile, release)
+        for path, profile in zip(profiles, profiles_in(profiles))
+    }
+    _PRINTERS[form](found)
+    grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    return 1 if any(one.severity in grave for some in found.values() for one in some) else 0
+
+
+def _release(value: str) -> Release:
+    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", value)
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is no release, such as 2.5.4", param_hint="--libseccomp"
+        )
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+def _print_text(found: _Found) -> None:
+    for path, remarks in found.items():
+        for one in remarks:
+            line = f"{path}: {one.place}: {one.severity}: {one.message} [{one.code}]"
+            click.echo(printable(f"{line} -> {one.remedy}", _LINE))
+    counts = [
+        f"{sum(one.severity == severity for some in found.values() for one in some)} {severity}s"
+        for severity in SEVERITIES
+    ]
+    click.echo(", ".join(counts))
+
+
+def _print_json(found: _Found) -> None:
+    document: Dict[str, object] = {
+        "format": "seccomp-trace lint",
+        "version": 1,
+        "remarks": [
+            {
+                "file": path,
+                "code": one.code,
+                "severity": one.severity,
+                "place": one.place,
+                "message": one.message,
+                "remedy": one.remedy,
+            }
+            for path, remarks in found.items()
+            for one in remarks
+        ],
+    }
+    click.echo(json.dumps(document, indent=1))
+
+
+def _print_sarif(found: _Found) -> None:
+    from tracer.profile.sarif import document
+
+    click.echo(json.dumps(document(found), indent=1))
+
+
+_PRINTERS = {_TEXT: _print_text, _JSON: _print_json, _SARIF: _print_sarif}

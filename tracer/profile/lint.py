@@ -1,0 +1,383 @@
+"""
+What is suspicious about a profile by itself, without knowing the container it is for.
+
+One function per code in CHECKS; each gives Remarks with a severity, the place and what to do. The
+codes are stable: people silence and count by them. Whether a remark makes a command fail is the
+caller's to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+
+from tracer import syscalls
+from tracer.errors import InputError
+from tracer.profile import calls, floors, hosts, libseccomp, model
+from tracer.profile.architectures import ARCHITECTURES
+from tracer.profile.calls import is_for_all, lets_through, said_by
+from tracer.profile.check import floor_denials
+from tracer.profile.decide import NO_RUNTIME, export
+from tracer.profile.fallbacks import ENOSYS, fallbacks_of
+from tracer.profile.model import Circumstances, Condition, Profile, Rule
+from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
+from tracer.profile.resolve import resolve
+from tracer.profile.risks import risk_of
+from tracer.recording import Run
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+# Gravest first; SARIF has the same words.
+SEVERITIES = (ERROR, WARNING, NOTE)
+
+_NAMED_AT_MOST = 12
+_MOST_VALUE = (1 << 64) - 1
+_PLACES = {model.OCI: "$.linux.seccomp", model.SPO: "$.spec"}
+
+
+@dataclass(frozen=True)
+class Remark:
+    """
+    One thing to say: its stable code, severity, place (a JSON path), what is wrong, what to do.
+    """
+
+    code: str
+    severity: str
+    place: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A rule about one call, and where it is written."""
+
+    rule: Rule
+    path: str
+
+
+class _Subject:
+    """A profile taken apart once for all checks."""
+
+    def __init__(self, profile: Profile, oldest: Release) -> None:
+        self.profile = profile
+        self.oldest = oldest
+        self.root = _PLACES.get(profile.dialect, "$")
+        self.architectures = set(hosts.named_by(profile)) or {syscalls.X86_64}
+        self.by_call: Dict[str, List[_Place]] = {}
+        for number, rule in enumerate(profile.rules):
+            for name, (about,) in calls.by_call([rule]).items():
+                path = f"{self.path_of(number)}.names[{rule.names.index(name)}]"
+                self.by_call.setdefault(name, []).append(_Place(about, path))
+
+    def path_of(self, number: int) -> str:
+        return f"{self.root}.syscalls[{number}]"
+
+    def rules_of(self, name: str) -> Tuple[Rule, ...]:
+        return tuple(one.rule for one in self.by_call.get(name, ()))
+
+
+def lint(profile: Profile, oldest: Release = OLDEST) -> Tuple[Remark, ...]:
+    """
+    Return the remarks about a profile, gravest first, then by place.
+
+    `oldest` is the oldest libseccomp that the profile is meant for.
+    """
+    subject = _Subject(profile, oldest)
+    found = [remark for check in CHECKS.values() for remark in check(subject)]
+    order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+    return tuple(sorted(found, key=lambda one: (order[one.severity], one.code, one.place)))
+
+
+# --- Names ---
+
+
+def _unknown_call(subject: _Subject) -> Iterator[Remark]:
+    every = set[str]().union(*map(syscalls.names, syscalls.architectures()))
+    for name, places in subject.by_call.items():
+        if name in every or name in RELEASE_OF or libseccomp.knows(name):
+            continue
+        near = get_close_matches(name, sorted(every), 1)
+        remedy = f"did you mean {near[0]}?" if near else "remove it"
+        message = f"no kernel has a call {name!r}; runtimes ignore it"
+        yield Remark("unknown-call", WARNING, places[0].path, message, remedy)
+
+
+def _needs_libseccomp(subject: _Subject) -> Iterator[Remark]:
+    for name, places in subject.by_call.items():
+        needed = RELEASE_OF.get(name, (0, 0, 0))
+        if needed > subject.oldest:
+            yield Remark(
+                "needs-libseccomp",
+                NOTE,
+                places[0].path,
+                f"libseccomp knows {name} from {release_text(needed)} on; with an older one "
+                "runtimes ignore the rule, and the default decides",
+                "nothing, if the default suits such hosts",
+            )
+
+
+def _foreign_call(subject: _Subject) -> Iterator[Remark]:
+    tokens = [one for one in subject.architectures if one in ARCHITECTURES]
+    for name, places in subject.by_call.items():
+        if not libseccomp.knows(name) or any(_has(token, name) for token in tokens):
+            continue
+        message = f"no architecture that the profile names has the call {name}"
+        yield Remark("foreign-call", NOTE, places[0].path, message, "remove it")
+
+
+def _has(token: str, name: str) -> bool:
+    number = libseccomp.number_of(token, name)
+    multiplexed = any(name in members for members in calls.MULTIPLEXED.values())
+    return number is not None and (number >= 0 or multiplexed)
+
+
+# --- Rules ---
+
+
+def _never_matches(subject: _Subject) -> Iterator[Remark]:
+    for number, rule in enumerate(subject.profile.rules):
+        reason = _impossible(rule)
+        if reason:
+            place = subject.path_of(number)
+            remedy = "correct it, or remove the rule"
+            yield Remark("never-matches", WARNING, place, f"the rule never holds: {reason}", remedy)
+
+
+def _impossible(rule: Rule) -> str:
+    if not rule.names:
+        return "it names no call"
+    both = set(rule.includes.capabilities) & set(rule.excludes.capabilities)
+    if both:
+        return f"it needs and refuses {', '.join(sorted(both))}"
+    arches = set(rule.includes.architectures)
+    if arches and arches <= set(rule.excludes.architectures):
+        return f"it needs and refuses {', '.join(sorted(arches))}"
+    words = {one.word for one in ARCHITECTURES.values()}
+    if arches and not arches & words:
+        return f"there is no architecture {', '.join(sorted(arches))}"
+    if _kernels_exclude(rule.includes, rule.excludes):
+        return "no kernel is as new as it needs and as old as it needs"
+    wrong = [one for one in rule.conditions if _cannot_hold(one)]
+    if wrong and (len(wrong) == len(rule.conditions) or not _same_argument(rule)):
+        return f"no argument {wrong[0].index} can meet its condition"
+    return ""
+
+
+def _kernels_exclude(includes: Circumstances, excludes: Circumstances) -> bool:
+    least, refused = includes.minimal_kernel, excludes.minimal_kernel
+    return least is not None and refused is not None and least >= refused
+
+
+def _cannot_hold(one: Condition) -> bool:
+    return (
+        (one.operator == model.LESS and one.value == 0)
+        or (one.operator == model.GREATER and one.value == _MOST_VALUE)
+        or (one.operator == model.MASKED_EQUAL and bool(one.value_two & ~one.value))
+    )
+
+
+def _same_argument(rule: Rule) -> bool:
+    indexes = [one.index for one in rule.conditions]
+    return len(set(indexes)) < len(indexes)
+
+
+def _alternatives(subject: _Subject) -> Iterator[Remark]:
+    for number, rule in enumerate(subject.profile.rules):
+        if _same_argument(rule):
+            yield Remark(
+                "alternative-conditions",
+                WARNING,
+                f"{subject.path_of(number)}.args",
+                "two conditions on one argument: runtimes take each condition as a rule of its "
+                "own, so that any of them suffices",
+                "write a rule for each, or one condition per argument",
+            )
+
+
+def _shadowed(subject: _Subject) -> Iterator[Remark]:
+    otherwise = calls.said_otherwise(subject.profile)
+    for name, places in subject.by_call.items():
+        holding = calls.effective(subject.rules_of(name), otherwise)
+        whole = [rule for rule in holding if is_for_all(rule)]
+        for one in places:
+            if not whole or one.rule in holding or said_by(one.rule) == otherwise:
+                continue
+            if said_by(one.rule) != said_by(whole[0]):
+                message = (
+                    f"this rule for {name} has no effect: another for the same call holds always"
+                )
+                yield Remark("shadowed", WARNING, one.path, message, "remove one of the two")
+
+
+def _duplicate(subject: _Subject) -> Iterator[Remark]:
+    for name, places in subject.by_call.items():
+        seen: Set[Tuple[object, ...]] = set()
+        for one in places:
+            key = (said_by(one.rule), *calls.where(one.rule))
+            if key in seen:
+                message = f"{name} has this very rule already"
+                yield Remark("duplicate", NOTE, one.path, message, "remove it")
+            seen.add(key)
+    for number, rule in enumerate(subject.profile.rules):
+        twice = sorted({name for name in rule.names if rule.names.count(name) > 1})
+        if twice:
+            message = f"named twice: {', '.join(twice)}"
+            yield Remark("duplicate", NOTE, subject.path_of(number), message, "name it once")
+
+
+def _unloadable(subject: _Subject) -> Iterator[Remark]:
+    host = syscalls.X86_64
+    try:
+        export(resolve(subject.profile, host), host, NO_RUNTIME)
+    except InputError as error:
+        place, remedy = subject.root, error.hint or "correct it"
+        yield Remark("unloadable", ERROR, place, error.message, remedy)
+
+
+# --- The whole ---
+
+
+def _permissive_default(subject: _Subject) -> Iterator[Remark]:
+    profile = subject.profile
+    if not calls.is_permissive(profile) and profile.default_action != model.TRACE:
+        return
+    denies = any(not lets_through(rule) for rule in profile.rules)
+    yield Remark(
+        "permissive-default",
+        WARNING if denies else ERROR,
+        f"{subject.root}.defaultAction",
+        f"{profile.default_action} lets through every call that no rule names, those of newer "
+        "kernels too" + ("" if denies else "; so the list of allowed calls forbids nothing"),
+        f"make the default {model.ERRNO} and name what is needed",
+    )
+
+
+_SMALLER = {syscalls.X86_64: syscalls.X86, syscalls.AARCH64: syscalls.ARM}
+
+
+def _missing_32_bit(subject: _Subject) -> Iterator[Remark]:
+    for host, smaller in _SMALLER.items():
+        if host in subject.architectures and smaller not in subject.architectures:
+            yield Remark(
+                "missing-32-bit",
+                NOTE,
+                f"{subject.root}.architectures",
+                f"programs of {smaller} are killed at their first call, since the profile names "
+                f"{host} alone",
+                "nothing, if there are none in the image; else name it too",
+            )
+
+
+def _socketcall_open(subject: _Subject) -> Iterator[Remark]:
+    multiplexing = subject.architectures & {
+        syscalls.X86, "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PPC", "SCMP_ARCH_MIPS"
+    }
+    otherwise = calls.said_otherwise(subject.profile)
+    for name in calls.MULTIPLEXED:
+        if not multiplexing or not _is_open(subject.rules_of(name), otherwise):
+            continue
+        members = [one for one in calls.MULTIPLEXED[name] if one in subject.by_call]
+        shut = [one for one in members if not _is_open(subject.rules_of(one), otherwise)]
+        if shut:
+            yield Remark(
+                f"{name}-open",
+                WARNING,
+                subject.by_call[name][0].path,
+                f"{', '.join(shut)} is restricted, but 32-bit programs make it through {name}, "
+                "which is allowed as a whole",
+                f"remove {name}: libseccomp adds to it what the rules for its calls allow",
+            )
+
+
+def _is_open(rules: Sequence[Rule], otherwise: calls.Said) -> bool:
+    holding = calls.effective(rules, otherwise)
+    return any(is_for_all(rule) and lets_through(rule) for rule in holding)
+
+
+def _eperm_for_probed(subject: _Subject) -> Iterator[Remark]:
+    wrong = [
+        name
+        for name in fallbacks_of(subject.architectures & syscalls.architectures())
+        if not _answers_well(subject, name)
+    ]
+    if wrong:
+        yield Remark(
+            "eperm-for-probed",
+            WARNING,
+            f"{subject.root}.defaultAction",
+            f"C libraries try {_some(wrong)} first and go on without if there is no such call "
+            "(ENOSYS); another answer reads as a failure",
+            f"allow them, or answer them by a rule with {model.ERRNO} and errnoRet {ENOSYS}",
+        )
+
+
+def _answers_well(subject: _Subject, name: str) -> bool:
+    rules = subject.rules_of(name)
+    said = {said_by(rule) for rule in rules} or {calls.said_otherwise(subject.profile)}
+    return bool(said & {(model.ALLOW, None), (model.LOG, None), (model.ERRNO, ENOSYS)})
+
+
+def _floor_missing(subject: _Subject) -> Iterator[Remark]:
+    profile = subject.profile
+    if profile.base or syscalls.X86_64 not in subject.architectures:
+        return
+    combinations = [
+        Run(f"{name} {privileges}", runtime=name, no_new_privileges=privileges)
+        for name in sorted(floors.known_runtimes())
+        for privileges in (False, True)
+    ]
+    try:
+        found = [one for one in floor_denials(profile, combinations) if one.action == "start"]
+    except InputError:
+        return  # `unloadable` says it
+    severity = ERROR if len(found) == len(combinations) else NOTE
+    for one in found:
+        privileges = "with" if one.no_new_privileges else "without"
+        yield Remark(
+            "floor-missing",
+            severity,
+            f"{subject.root}.syscalls",
+            f"no container starts under {one.runtime} {privileges} no-new-privileges: it needs "
+            f"{_some(one.calls)}",
+            "allow them, or use the profile under another runtime",
+        )
+
+
+def _dangerous_call(subject: _Subject) -> Iterator[Remark]:
+    for name, places in subject.by_call.items():
+        risk = risk_of(name)
+        for one in places:
+            if risk is None or not lets_through(one.rule) or not is_for_all(one.rule):
+                continue
+            yield Remark(
+                "dangerous-call",
+                NOTE if name in risk.usual else WARNING,
+                one.path,
+                f"{name} is allowed with any arguments; it {risk.reason}",
+                "remove it unless the program needs it, or allow it for some arguments or "
+                "capabilities only",
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+CHECKS: Mapping[str, Callable[[_Subject], Iterator[Remark]]] = {
+    "unknown-call": _unknown_call,
+    "needs-libseccomp": _needs_libseccomp,
+    "foreign-call": _foreign_call,
+    "never-matches": _never_matches,
+    "alternative-conditions": _alternatives,
+    "shadowed": _shadowed,
+    "duplicate": _duplicate,
+    "unloadable": _unloadable,
+    "permissive-default": _permissive_default,
+    "missing-32-bit": _missing_32_bit,
+    "socketcall-open": _socketcall_open,
+    "eperm-for-probed": _eperm_for_probed,
+    "floor-missing": _floor_missing,
+    "dangerous-call": _dangerous_call,
+}
