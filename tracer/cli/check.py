@@ -59,7 +59,7 @@ def check(
     for floor in floors:
         click.echo(_floor_line(floor, counts=floor in counted))
     denied = [one for one in found if not one.depends]
-    click.echo(_verdict(denied, counted, whole))
+    click.echo(_verdict(found, counted, whole))
     return 1 if denied or counted else 0
 
 
@@ -133,10 +133,13 @@ def _floor_line(floor: FloorDenial, *, counts: bool) -> str:
     )
 
 
-def _verdict(denied: Sequence[Denial], floors: Sequence[FloorDenial], whole: Recording) -> str:
-    names = {(one.name, one.architecture, one.number) for one in whole.observations}
-    if not denied and not floors:
-        return f"all of the {len(names)} recorded calls would be let through"
-    parts = [f"{len(denied)} of the {len(names)} recorded calls would be denied"] if denied else []
-    runtimes = sorted({one.runtime for one in floors})
-    return "; ".join([*parts, *(f"would not work under {one}" for one in runtimes)])
+def _verdict(found: Sequence[Denial], floors: Sequence[FloorDenial], whole: Recording) -> str:
+    calls = {(one.name, one.architecture, one.number) for one in whole.observations}
+    depending = sum(one.depends for one in found)
+    denied = len(found) - depending
+    parts = [
+        f"{len(calls)} calls recorded: {len(calls) - len(found)} would be let through, "
+        f"{denied} denied" + (f", {depending} depend on their arguments" if depending else "")
+    ]
+    parts += [f"would not work under {one}" for one in sorted({one.runtime for one in floors})]
+    return "; ".join(parts)

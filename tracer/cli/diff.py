@@ -71,7 +71,7 @@ def _lines(changes: Sequence[Change]) -> Iterator[str]:
         f"{sum(one.direction == direction for one in changes)} {direction}" for direction in _MARKS
     ]
     risky = sum(one.direction == LOOSER and one.risk is not None for one in changes)
-    yield f"{', '.join(counts)}" + (f"; {risky} of the looser ones are risky" if risky else "")
+    yield ", ".join(counts) + (f"; risky: {risky}" if risky else "")
 
 
 def _line(change: Change, usual: Tuple[str, ...]) -> str:

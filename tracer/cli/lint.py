@@ -75,11 +75,8 @@ def _print_text(found: _Found) -> None:
         for one in remarks:
             line = f"{path}: {one.place}: {one.severity}: {one.message} [{one.code}]"
             click.echo(printable(f"{line} -> {one.remedy}", _LINE))
-    counts = [
-        f"{sum(one.severity == severity for some in found.values() for one in some)} {severity}s"
-        for severity in SEVERITIES
-    ]
-    click.echo(", ".join(counts))
+    severities = [one.severity for some in found.values() for one in some]
+    click.echo(", ".join(f"{one}s: {severities.count(one)}" for one in SEVERITIES))
 
 
 def _print_json(found: _Found) -> None:
