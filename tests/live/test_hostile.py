@@ -4,8 +4,10 @@ Live tests of names that try to steer the terminal, the summary, or whoever read
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
 
 from tests.live.command import PROGRAM, SeccompTrace
@@ -113,15 +115,17 @@ def test_a_hostile_name_among_what_is_still_running(tmp_path: Path):
     """
     conmon = tmp_path / "conmon"
     shutil.copy("/usr/bin/python3", conmon)
-    inside = "import os; os.execvp('unshare', ['unshare', '--pid', '--fork', 'sleep', '1000'])"
+    words = ["unshare", "--pid", "--fork", "--kill-child", "sleep", "1000"]
+    inside = f"import os; print(os.getpid(), flush=True); os.execvp('unshare', {words})"
     arguments = ["-c", inside, "-n", EVIL, "-r", "/bin/runc"]
-    script = '"$@" </dev/null >/dev/null 2>&1 &'
+    script = '"$@" </dev/null >running 2>&1 &'
     tracer = [str(PROGRAM), "run", *OUTPUT, "--", "sh", "-c", script, "sh", str(conmon), *arguments]
 
     with on_terminal(tracer, tmp_path) as terminal:
         terminal.wait_for(b"until it ends")
         terminal.type(b"\x03")
         terminal.end()
+    os.kill(int((tmp_path / "running").read_text()), signal.SIGKILL)
 
     assert_harmless(terminal)
     assert rb"\x1b[2J" in terminal.shown

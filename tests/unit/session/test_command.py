@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -27,7 +28,7 @@ def signals() -> Iterator[Signals]:
             pass
 
 
-def run(signals: Signals, *command: str, pace: Pace = OFTEN) -> int:
+def run(signals: Signals, *command: str, pace: Pace = OFTEN) -> Optional[int]:
     child = signals.start(command, None)
     return wait_for_command(child, signals, pace, lambda: None)
 
@@ -80,7 +81,8 @@ def test_a_signal_sent_to_us_goes_to_the_command(signals: Signals, number: signa
     """
     A signal that somebody sends is handed on, and does not end us.
     """
-    script = f'trap "exit 9" {number.name[3:]}; kill -{int(number)} {os.getpid()}; sleep 30 & wait'
+    trap = f"trap 'kill $!; exit 9' {number.name[3:]}"
+    script = f"{trap}; sleep 30 & kill -{int(number)} {os.getpid()}; wait"
 
     assert run(signals, "sh", "-c", script) == 9
 
