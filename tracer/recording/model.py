@@ -22,6 +22,7 @@ from tracer.recording.records import Executable, Extra, Observation, Reason, Run
 
 _UNSAFE_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME_LIMIT = 100
+IMPOSSIBLE = 2**32 - 1  # stands for all numbers that no kernel has: bpf/recorder.h
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def _chosen_name(run: Run) -> str:
 
 
 def _nameless(seen: Observation) -> Reason:
-    text = (
-        f"call number {seen.number} of {seen.architecture}, made by {seen.executable}, is unknown"
-    )
+    what = f"call number {seen.number} of {seen.architecture} is unknown"
+    if seen.number == IMPOSSIBLE:
+        what = f"calls with numbers that {seen.architecture} never had"
+    text = f"{what}, made by {seen.executable}"
     return Reason("unknown-call", text, len(seen.runs))

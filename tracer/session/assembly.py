@@ -47,6 +47,12 @@ def this_host() -> Host:
     return Host(os.uname().release, NATIVE.get(platform.machine(), ""), boot)
 
 
+def check_names() -> None:
+    """Raise HostError unless system calls can be named."""
+    for architecture in ARCHITECTURES.values():
+        syscalls.name_of(architecture, 0)
+
+
 @dataclass(frozen=True)
 class Doubts:
     """Why nothing that was recorded meanwhile may be complete: counters of the whole recorder."""

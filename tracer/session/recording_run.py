@@ -79,6 +79,7 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     started, InputError if it cannot be run as asked.
     """
     end = None if plan.duration is None else time.monotonic() + plan.duration
+    assembly.check_names()  # before the command runs: without them nothing could be made of it
     with Recorder() as recorder:
         command = _as_asked(plan)
         with recorder.command() as number:
