@@ -144,7 +144,7 @@ def test_a_number_without_a_name_makes_it_incomplete():
     assert doubtful.reasons == (
         Reason(
             "unknown-call",
-            f"call number 9999 of {syscalls.X86_64}, made by /bin/ls, is unknown",
+            f"call number 9999 of {syscalls.X86_64} is unknown, made by /bin/ls",
             1,
         ),
     )
