@@ -37,7 +37,7 @@ def parse(text: str, source: str) -> object:
             parse_float=_number,
             parse_constant=_constant,
         )
-        _inspect(value)
+        _inspect(value, plain=text.isascii() and "\\u" not in text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise InputError(f"{source}: not JSON, or cut short ({place}: {error.msg})") from error
@@ -81,13 +81,22 @@ def _constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _inspect(value: object) -> None:
+# A plain text, of ASCII without \\u escapes, has no surrogates to look for.
+def _inspect(value: object, *, plain: bool) -> None:
     level: List[object] = [[value]]
+    inside = _containers_in_plain if plain else _containers_in
     for _ in range(MAX_DEPTH + 1):
-        level = [inner for outer in level for inner in _containers_in(outer)]
+        level = [inner for outer in level for inner in inside(outer)]
         if not level:
             return
     raise RecursionError
+
+
+def _containers_in_plain(value: object) -> List[object]:
+    if isinstance(value, dict):
+        return [part for part in value.values() if isinstance(part, (dict, list))]
+    assert isinstance(value, list)
+    return [part for part in value if isinstance(part, (dict, list))]
 
 
 def _containers_in(value: object) -> Iterator[object]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, FrozenSet, List, Mapping, Optional
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
 from tracer.document import Node, parse
 from tracer.errors import InputError
@@ -35,6 +35,8 @@ _LAST_THREAD = 2**31 - 1
 _LAST_COUNT = 2**64 - 1
 _NUMBERS = (-(2**31), 2**32 - 1)
 _CALL_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+_USUAL = {"executable", "architecture", "number", "name", "first", "runs"}
+_USUAL_FIRST = {"time", "thread", "comm"}
 _RUN_TEXTS = (
     "engine",
     "container_id",
@@ -73,7 +75,7 @@ def from_json(text: str, source: str) -> Recording:
     return Recording(
         runs=runs,
         executables=tuple(_executable(one, runs) for one in root.child("executables").items()),
-        observations=tuple(_observation(one, runs) for one in root.child("observations").items()),
+        observations=tuple(_observations(root.child("observations"), runs)),
         extra=_extra(root, "format", "version", "runs", "executables", "observations"),
     )
 
@@ -199,6 +201,50 @@ def _executable(node: Node, runs: Mapping[str, Run]) -> Executable:
         runs=_run_ids(node.child("runs"), runs),
         extra=_extra(node, "path", "runs"),
     )
+
+
+# Nearly everything in a recording is observations, and nearly all have our own fields and no
+# others. Those are read without a Node for each field, three times as fast; whatever is unusual
+# about one, or wrong, is left to `_observation`, which says where.
+def _observations(node: Node, runs: Mapping[str, Run]) -> Iterator[Observation]:
+    known: Dict[Tuple[object, ...], FrozenSet[str]] = {}
+    names: Set[object] = {None}
+    for one in node.items():
+        yield _usual_observation(one.value, runs, known, names) or _observation(one, runs)
+
+
+def _usual_observation(
+    value: object,
+    runs: Mapping[str, Run],
+    known: Dict[Tuple[object, ...], FrozenSet[str]],
+    names: Set[object],
+) -> Optional[Observation]:
+    if type(value) is not dict or value.keys() != _USUAL:
+        return None
+    first, ids, number = value["first"], value["runs"], value["number"]
+    if type(first) is not dict or first.keys() != _USUAL_FIRST or type(ids) is not list:
+        return None
+    time, thread, name = first["time"], first["thread"], value["name"]
+    texts = (value["executable"], value["architecture"], first["comm"])
+    if not (
+        type(number) is type(time) is type(thread) is int
+        and type(texts[0]) is type(texts[1]) is type(texts[2]) is str
+        and texts[0]
+        and texts[1]
+        and _NUMBERS[0] <= number <= _NUMBERS[1]
+        and 0 <= time <= _LAST_TIME
+        and 0 <= thread <= _LAST_THREAD
+        and (type(name) is str or name is None)
+    ):
+        return None
+    if name not in names:
+        if name is None or not _CALL_NAME.fullmatch(name):
+            return None
+        names.add(name)
+    if not ids or not all(type(one) is str and one in runs for one in ids):
+        return None
+    seen_in = known.setdefault(tuple(ids), frozenset(ids))
+    return Observation(*texts[:2], number, name, Sighting(time, thread, texts[2]), seen_in)
 
 
 def _observation(node: Node, runs: Mapping[str, Run]) -> Observation:
