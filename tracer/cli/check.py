@@ -10,7 +10,7 @@ from typing import FrozenSet, Iterator, Optional, Sequence, Tuple
 import click
 
 from tracer.cli import complain, options
-from tracer.cli.diff import answer_text, architectures_text
+from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.profile.check import Denial, FloorDenial, denials, floor_denials

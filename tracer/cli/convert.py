@@ -14,7 +14,7 @@ import click
 
 from tracer import document, files, syscalls
 from tracer.cli import complain
-from tracer.cli.results import STANDARD_OUTPUT, text_of
+from tracer.cli.given import STANDARD_OUTPUT, text_of
 from tracer.errors import DocumentError, InputError, OutputError
 from tracer.profile import bpf, formats, model, resolve, systemd
 from tracer.profile.architectures import ARCHITECTURES

@@ -9,8 +9,8 @@ from typing import Optional, Tuple
 import click
 
 from tracer.cli import TRACER_FAILED, complain, options
-from tracer.cli.given import baseline_in
-from tracer.cli.results import STANDARD_OUTPUT, Results, incomplete_lines, read_recordings
+from tracer.cli.given import STANDARD_OUTPUT, baseline_in
+from tracer.cli.results import Results, incomplete_lines, read_recordings
 from tracer.errors import InputError
 from tracer.profile.making import Wanted, make
 from tracer.recording import merge

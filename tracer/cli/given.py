@@ -7,13 +7,31 @@ decided elsewhere.
 
 from __future__ import annotations
 
+import sys
 from typing import Optional, Sequence, Tuple
 
+from tracer import files
 from tracer.cli import complain
-from tracer.cli.results import STANDARD_OUTPUT, text_of
 from tracer.errors import InputError
 from tracer.profile import formats
 from tracer.profile.model import Profile
+
+
+# As a file's name: standard input, or standard output.
+STANDARD_OUTPUT = "-"
+
+
+def text_of(path: str, limit: int = files.READ_LIMIT) -> str:
+    """A file's text, or standard input's for "-"; at most so many bytes. Raises InputError."""
+    if path != STANDARD_OUTPUT:
+        return files.read_text(path, limit)
+    try:
+        text = sys.stdin.read(limit + 1)
+    except UnicodeDecodeError as error:
+        raise InputError("standard input: not UTF-8 text") from error
+    if len(text) > limit:
+        raise InputError("standard input: too large", f"the limit is {limit} bytes")
+    return text
 
 
 def profile_in(path: str) -> Profile:

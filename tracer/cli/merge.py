@@ -10,8 +10,7 @@ import click
 
 from tracer import files
 from tracer.cli import complain
-from tracer.cli.given import profiles_in
-from tracer.cli.results import STANDARD_OUTPUT
+from tracer.cli.given import STANDARD_OUTPUT, profiles_in
 from tracer.profile import combine, formats
 from tracer.profile.combine import Conflict
 

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from tracer import files
 from tracer.cli import complain
-from tracer.errors import InputError, OutputError
+from tracer.cli.given import STANDARD_OUTPUT, text_of
+from tracer.errors import OutputError
 from tracer.files import Destination
 from tracer.profile.making import Made
 from tracer.profile.formats import is_profile
 from tracer.recording import Recording, from_json, is_recording, to_json
 
-STANDARD_OUTPUT = "-"
 INCOMPLETE = ".incomplete"
 PROFILE_SUFFIX = ".seccomp.json"
 RECORDING_SUFFIX = ".recording.json"
@@ -220,16 +219,3 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def text_of(path: str, limit: int = files.READ_LIMIT) -> str:
-    """A file's text, or standard input's for "-"; at most so many bytes. Raises InputError."""
-    if path != STANDARD_OUTPUT:
-        return files.read_text(path, limit)
-    try:
-        text = sys.stdin.read(limit + 1)
-    except UnicodeDecodeError as error:
-        raise InputError("standard input: not UTF-8 text") from error
-    if len(text) > limit:
-        raise InputError("standard input: too large", f"the limit is {limit} bytes")
-    return text

@@ -16,7 +16,8 @@ import pytest
 
 from tests.unit.recordings import recording
 from tracer import syscalls
-from tracer.cli.results import Results, Written, incomplete_lines, text_of
+from tracer.cli.given import text_of
+from tracer.cli.results import Results, Written, incomplete_lines
 from tracer.errors import InputError, OutputError
 from tracer.profile.making import Wanted, make
 from tracer.recording import Reason, Recording, Run, to_json
