@@ -346,6 +346,24 @@ static __always_inline struct thread *remember(void *task, struct verdict *verdi
 	return kept;
 }
 
+/* Whether the command itself is being born: its parent is the tracer. */
+static __always_inline bool is_first(const struct verdict *self)
+{
+	struct recording *head = self->command ? recordings.lookup(&self->recording) : NULL;
+
+	return head && !head->alive && !head->last_exit;
+}
+
+/* The container that we ourselves are in, whose name a cgroup namespace hides from user space. */
+static __always_inline void note_own_container(const void *task)
+{
+	struct container_key *key = id_of_cgroup(cgroup2_of(task));
+	u64 nobody = 0;
+
+	if (key)
+		containers.update(key, &nobody);
+}
+
 int on_fork(u64 *ctx)
 {
 	void *parent = (void *)ctx[0], *child = (void *)ctx[1];
@@ -356,6 +374,8 @@ int on_fork(u64 *ctx)
 
 	if (own)
 		next = own->verdict;
+	if (is_first(&next))
+		note_own_container(parent);
 	moved = cgroups_of(child) != cgroups_of(parent);
 	if ((level || moved) && !(next.recording && next.open && !next.command))
 		enter(&next, child, moved ? cgroup2_of(child) : NULL, level);

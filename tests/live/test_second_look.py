@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from tests.live.command import SeccompTrace
-from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.programs import compile_programs
@@ -111,7 +110,8 @@ def test_what_a_container_prints_does_not_hide_that_it_was_asked_for(
     A web server's log of 3,500 requests, printed by docker's client, does not drive out the one
     request that started the container.
     """
-    script = 'for n in $(seq 3500); do echo "POST /app/$n HTTP/1.1"; done'
+    # A process for each line, so that the client writes few of them at once.
+    script = 'for n in $(seq 3500); do /bin/echo "POST /app/$n HTTP/1.1"; done'
 
     recorded = record(seccomp_trace, docker, "run", "--rm", busybox(docker), "sh", "-c", script)
 

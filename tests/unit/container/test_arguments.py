@@ -16,6 +16,14 @@ FOUND = [
     ("/usr/bin/docker run image", "docker", "/usr/bin/docker", "run", "image"),
     ("podman container run image", "podman", "podman", "run", "image"),
     ("sudo -n podman run image", "podman", "sudo -n podman", "run", "image"),
+    ("sudo -u docker podman run image", "podman", "sudo -u docker podman", "run", "image"),
+    ("sudo A=docker podman run image", "podman", "sudo A=docker podman", "run", "image"),
+    ("env -i -C / A=b podman run image", "podman", "env -i -C / A=b podman", "run", "image"),
+    ("env -u docker podman run image", "podman", "env -u docker podman", "run", "image"),
+    ("timeout -k 5 10 podman run image", "podman", "timeout -k 5 10 podman", "run", "image"),
+    ("timeout --signal=INT 9 docker ps", "docker", "timeout --signal=INT 9 docker", "ps", ""),
+    ("nice -n 5 podman run image", "podman", "nice -n 5 podman", "run", "image"),
+    ("nohup sudo -- podman ps", "podman", "nohup sudo -- podman", "ps", ""),
     ("runuser -u me -- podman run image", "podman", "runuser -u me -- podman", "run", "image"),
     ("podman --runtime crun run image", "podman", "podman --runtime crun", "run", "image"),
     ("podman --runtime=crun run image", "podman", "podman --runtime=crun", "run", "image"),
@@ -45,11 +53,28 @@ def test_an_engine_is_found_with_its_client_and_verb(
 
 
 @pytest.mark.parametrize(
-    "command", ["", "ls /", "podman-compose up", "sh -c 'podman run x'", "xpodman"]
+    "command",
+    [
+        "",
+        "ls /",
+        "podman-compose up",
+        "sh -c 'podman run x'",
+        "xpodman",
+        "./script.sh docker prod",
+        "ls /etc/docker",
+        "sh -c 'echo hi' podman",
+        "sudo ls /etc/docker",
+        "sudo -u podman",
+        "env A=b sh -c 'echo hi' docker",
+        "timeout 10 ./deploy docker",
+        "timeout docker",
+        "make -C docker run",
+    ],
 )
 def test_what_calls_no_engine_is_none(command: str):
     """
-    A plain command, and one that only mentions an engine inside a word, calls none.
+    A plain command, and one that only mentions an engine, calls none: what stands before an engine
+    is executed again, to ask it something.
     """
     assert find_engine(shlex.split(command)) is None
 

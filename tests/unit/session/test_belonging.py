@@ -96,6 +96,24 @@ def test_a_runtime_without_an_engine_makes_containers_too(maker: str, runtime: s
     assert (one.engine, one.name, one.runtime) == ("", "", runtime)
 
 
+@pytest.mark.parametrize("maker", ["systemd", "(sd-pam)", "runcible", "sh"])
+@pytest.mark.parametrize("outer", [0, 1], ids=["a daemon's", "in the tree"])
+def test_who_puts_a_task_into_a_cgroup_is_no_runtime(maker: str, outer: int):
+    """
+    With systemd's driver systemd writes cgroup.procs: the container is one, its runtime unknown.
+    """
+    one = only(decide({2: container(outer=outer, maker=maker)}, requests=[(1, START)]))
+
+    assert (one.id, one.runtime) == (ID, "")
+
+
+def test_a_program_whose_name_begins_as_a_runtimes_makes_no_container():
+    """
+    Only a runtime's whole name, up to a colon, makes a container of a namespace.
+    """
+    assert decide({2: namespace(maker="runcible")}).containers == ()
+
+
 def test_a_namespace_that_is_no_container_is_part_of_the_tree():
     """
     What unshare(1) makes in a plain command belongs to the command's own recording.
