@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Callable, ContextManager, Dict, Iterator, List, Sequence
 
@@ -27,10 +28,12 @@ from tracer.kernel import bpf, btf, layout, program  # noqa: E402
 from tracer.kernel.recorder import Recorder  # noqa: E402
 
 TOOL = str(Path(sys.executable).parent / "seccomp-trace")
-CALLS, FORKS, TRACED_CALLS = 2_000_000, 3_000, 20_000
+CALLS, FORKS, TRACED_CALLS = 200_000, 300, 20_000
+FINE = 8  # how many short rounds stand for one long one
 CPU = max(os.sched_getaffinity(0))
 
 Samples = Dict[str, List[float]]
+Settings = Dict[str, Callable[[], float]]
 
 
 def main() -> None:
@@ -40,19 +43,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a hundredth of the work, to try it")
     arguments = parser.parse_args()
     scale = 100 if arguments.quick else 1
-    with tempfile.TemporaryDirectory() as directory:
+    rounds = arguments.rounds
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         workload = build(Path(directory))
-        per_call = interleaved(arguments.rounds, call_settings(workload, CALLS // scale))
-        per_fork = interleaved(arguments.rounds, fork_settings(workload, FORKS // scale or 1))
-        traced = interleaved(arguments.rounds, strace_settings(workload, TRACED_CALLS // scale))
-    whole = interleaved(arguments.rounds, command_settings())
-    print(f"kernel {os.uname().release}, {time.strftime('%Y-%m-%d')}, {arguments.rounds} rounds\n")
-    print_table("one system call, ns", per_call, "bare")
-    print_table("one system call under strace -f, ns", traced, "bare")
-    print_table(
-        "one fork and exit, us", {k: [v / 1e3 for v in s] for k, s in per_fork.items()}, "bare"
-    )
-    print_table("a whole command, ms", whole, "true")
+        recorders = {count: stack.enter_context(Switched(count)) for count in (0, 1, 50)}
+        calls = interleaved(rounds * FINE, call_settings(workload, CALLS // scale, recorders))
+        forks = interleaved(rounds * FINE, fork_settings(workload, FORKS // scale, recorders))
+        traced = interleaved(rounds, strace_settings(workload, TRACED_CALLS // scale))
+    whole = interleaved(rounds, command_settings())
+    print(f"kernel {os.uname().release}, {time.strftime('%Y-%m-%d')}, {rounds} rounds\n")
+    print_table("one system call, ns", calls, "bare", "empty program")
+    print_table("one system call, ns", traced, "bare", "bare")
+    print_table("one fork and exit, us", forks, "bare", "bare")
+    print_table("a whole command, ms", whole, "true", "true")
     print(
         f"peak memory of `run -- true`: {peak_memory():.0f} MiB, compiling: {peak_cold():.0f} MiB"
     )
@@ -77,29 +80,28 @@ def interleaved(rounds: int, settings: Dict[str, Callable[[], float]]) -> Sample
     return samples
 
 
-def call_settings(workload: str, times: int) -> Dict[str, Callable[[], float]]:
+def call_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -> Settings:
     """Bystanders and recorded tasks, beside the empty program."""
     command = [workload, "calls", str(times)]
-    return {
-        "bare": lambda: under(nullcontext(), command),
-        "empty program": lambda: under(empty_program(), command),
-        "bystander": lambda: under(recorder_of_others(0), command),
-        "bystander, 1 container": lambda: under(recorder_of_others(1), command),
-        "bystander, 50 containers": lambda: under(recorder_of_others(50), command),
-        "recorded": lambda: recorded(0, command),
-        "recorded, 1 container": lambda: recorded(1, command),
-        "recorded, 50 containers": lambda: recorded(50, command),
+    settings: Settings = {
+        "bare": lambda: value_of(command),
+        "empty program": lambda: under(Setting(empty_program), command),
     }
+    for count, recorder in recorders.items():
+        beside = f", {count} containers" if count else ""
+        settings["bystander" + beside] = partial(under, recorder.on(), command)
+        settings["recorded" + beside] = partial(under, recorder.recording(), command)
+    return settings
 
 
-def fork_settings(workload: str, times: int) -> Dict[str, Callable[[], float]]:
+def fork_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -> Settings:
     """Fork and exit, of bystanders and of recorded tasks."""
-    command = [workload, "forks", str(times)]
+    command = [workload, "forks", str(max(times, 1))]
     return {
-        "bare": lambda: under(nullcontext(), command),
-        "empty program": lambda: under(empty_program(), command),
-        "bystander": lambda: under(recorder_of_others(0), command),
-        "recorded": lambda: recorded(0, command),
+        "bare": lambda: value_of(command),
+        "empty program": lambda: under(Setting(empty_program), command),
+        "bystander": partial(under, recorders[0].on(), command),
+        "recorded": partial(under, recorders[0].recording(), command),
     }
 
 
@@ -108,8 +110,8 @@ def strace_settings(workload: str, times: int) -> Dict[str, Callable[[], float]]
     command = [workload, "calls", str(times)]
     traced = ["strace", "-f", "-o", "/dev/null", *command]
     return {
-        "bare": lambda: under(nullcontext(), command),
-        "strace -f": lambda: under(nullcontext(), traced),
+        "bare": lambda: value_of(command),
+        "strace -f": lambda: value_of(traced),
     }
 
 
@@ -124,7 +126,7 @@ def command_settings() -> Dict[str, Callable[[], float]]:
     }
 
 
-def under(setting: ContextManager[object], command: Sequence[str]) -> float:
+def under(setting: "Setting", command: Sequence[str]) -> float:
     """What the workload prints while something is in force."""
     with setting:
         return value_of(command)
@@ -150,27 +152,78 @@ def empty_program() -> Iterator[None]:
         os.close(loaded)
 
 
-@contextmanager
-def recorder_of_others(containers: int) -> Iterator[Recorder]:
-    """The recorder, with so many PID namespaces being recorded beside what is measured."""
-    with ExitStack() as stack:
-        recorder = stack.enter_context(Recorder())
+class Switched:
+    """
+    A recorder that stays loaded and is attached only while it is measured, with so many PID
+    namespaces being recorded that have nothing to do with what is measured.
+    """
+
+    def __init__(self, containers: int) -> None:
+        self._stack = ExitStack()
+        self._recorder = self._stack.enter_context(Recorder())
+        self._loaded = self._recorder._loaded  # to attach and detach is no business of a session
         for _ in range(containers):
-            sleeper = subprocess.Popen(
-                ["unshare", "--pid", "--fork", "--kill-child", "cat"], stdin=subprocess.PIPE
-            )
-            stack.callback(sleeper.wait)
-            assert sleeper.stdin is not None
-            stack.callback(sleeper.stdin.close)
-        while sum(head.namespace > 0 for head in recorder.heads().values()) < containers:
+            self._stack.enter_context(_sleeper())
+        while sum(one.namespace > 0 for one in self._recorder.heads().values()) < containers:
             os.sched_yield()
-        yield recorder
+        self._detach()
+
+    def __enter__(self) -> "Switched":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def _attached(self) -> Iterator[None]:
+        for name, descriptor in self._loaded.programs.items():
+            self._loaded.links[name] = bpf.attach_tracing(descriptor)
+        try:
+            yield
+        finally:
+            self._detach()
+
+    def _detach(self) -> None:
+        for descriptor in self._loaded.links.values():
+            os.close(descriptor)
+        self._loaded.links.clear()
+
+    def on(self) -> "Setting":
+        """While it is attached; what is measured is a bystander."""
+        return Setting(self._attached)
+
+    def recording(self) -> "Setting":
+        """While it is attached and records what is measured."""
+
+        @contextmanager
+        def both() -> Iterator[None]:
+            with self._attached(), self._recorder.command():
+                yield
+
+        return Setting(both)
 
 
-def recorded(containers: int, command: Sequence[str]) -> float:
-    """What the workload prints when it is recorded itself."""
-    with recorder_of_others(containers) as recorder, recorder.command():
-        return value_of(command)
+class Setting:
+    """A context that can be entered again and again."""
+
+    def __init__(self, make: Callable[[], ContextManager[None]]) -> None:
+        self._make = make
+
+    def __enter__(self) -> None:
+        self._current = self._make()
+        self._current.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._current.__exit__(None, None, None)
+
+
+@contextmanager
+def _sleeper() -> Iterator[None]:
+    """A process that is the first of a PID namespace and waits."""
+    command = ["unshare", "--pid", "--fork", "--kill-child", "cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as sleeper:
+        yield
+        sleeper.kill()
 
 
 def milliseconds(command: Sequence[str]) -> float:
@@ -209,13 +262,16 @@ def peak_cold() -> float:
     return peak_memory(hidden_cache())
 
 
-def print_table(title: str, samples: Samples, base: str) -> None:
-    """Medians, what they are above the base, and their ratio to it."""
+def print_table(title: str, samples: Samples, base: str, beside: str) -> None:
+    """
+    Medians, ratios of medians to the base, and the median of what each round shows above `beside`.
+    """
     bare = statistics.median(samples[base])
-    print(f"{title:40} {'median':>10} {'added':>10} {'ratio':>8}")
+    print(f"{title:30} {'median':>10} {'ratio':>9}   above {beside}")
     for name, values in samples.items():
         median = statistics.median(values)
-        print(f"  {name:38} {median:10.1f} {median - bare:10.1f} {median / bare:8.3f}")
+        above = statistics.median(one - other for one, other in zip(values, samples[beside]))
+        print(f"  {name:28} {median:10.1f} {median / bare:9.3f} {above:10.1f}")
     print()
 
 
