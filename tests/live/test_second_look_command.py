@@ -238,27 +238,28 @@ def test_no_line_of_life_is_drawn_from_the_background(tmp_path: Path):
     assert (tmp_path / "p.json").exists()
 
 
-def test_ctrl_c_in_the_first_moments_shows_no_traceback(tmp_path: Path):
+def test_ctrl_c_in_the_first_moments_shows_no_traceback(
+    seccomp_trace: SeccompTrace, tmp_path: Path
+):
     """
     Whenever it comes, Ctrl-C ends the program as it ends any other, and leaves nothing half done.
     """
-    endings = [interrupted_after(EARLY * n / TRIES, tmp_path) for n in range(TRIES)]
+    endings = [interrupted_after(EARLY * n / TRIES, seccomp_trace) for n in range(TRIES)]
 
     assert [said for _, said in endings if "Traceback" in said] == []
     assert {status for status, _ in endings} <= {128 + signal.SIGINT, -signal.SIGINT}
     assert set(os.listdir(tmp_path)) <= {PROFILE}
 
 
-def interrupted_after(seconds: float, directory: Path) -> "tuple[int, str]":
+def interrupted_after(seconds: float, seccomp_trace: SeccompTrace) -> "tuple[int, str]":
     """
     Return how a run ends that gets SIGINT so long after its first line, and what it says.
     """
-    command = [str(PROGRAM), "run", "-o", PROFILE, "--", "sleep", "1000"]
-    with subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True) as tracer:
-        eventually(lambda: has_begun(tracer.pid), within=10, what="SIGINT is Python's no more")
-        time.sleep(seconds)
-        tracer.send_signal(signal.SIGINT)
-        _, said = tracer.communicate(timeout=ENDS_WITHIN)
+    tracer = seccomp_trace.start("run", "-o", PROFILE, "--", "sleep", "1000")
+    eventually(lambda: has_begun(tracer.pid), within=10, what="SIGINT is Python's no more")
+    time.sleep(seconds)
+    tracer.send_signal(signal.SIGINT)
+    _, said = tracer.communicate(timeout=ENDS_WITHIN)
     return tracer.returncode, said
 
 
