@@ -26,7 +26,7 @@
 
 #define MAX_STRAYS 4096
 #define MAX_LAUNCHES 2048
-#define MAX_REQUESTS 1024
+#define MAX_REQUESTS 4096
 #define MAX_LEVELS 8
 #define MAX_COMPONENTS 48
 #define MAX_CGROUP_DEPTH 4
@@ -56,7 +56,7 @@ BPF_HASH(executables, struct executable_key, struct executable, MAX_EXECUTABLES)
 BPF_HASH(namespaces, u32, u64, MAX_RECORDINGS);
 BPF_HASH(containers, struct container_key, u64, MAX_RECORDINGS);
 BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
-BPF_TABLE("lru_hash", struct request, u64, requests, MAX_REQUESTS);
+BPF_HASH(requests, struct request, u64, MAX_REQUESTS);
 BPF_ARRAY(state, struct state, 1);
 
 /* Room for what is too large for the stack. */
@@ -250,6 +250,18 @@ static __always_inline bool may_join(u64 recording)
 }
 
 /*
+ * Whether a recording that has a container's name was begun by somebody who just made a cgroup of
+ * that name: root, who now brings another task there, is the engine, and it begins anew.
+ */
+static __always_inline bool is_usurped(u64 recording)
+{
+	struct recording *head = recordings.lookup(&recording);
+
+	return head && head->kind == CGROUP && head->user && !head->namespace &&
+	       !(u32)bpf_get_current_uid_gid();
+}
+
+/*
  * A task that is not inside a container's window may enter a scope: by its cgroup, whose name is
  * decisive where there is one, or by its PID namespace. The first task of a namespace (number 1)
  * begins a recording, unless its cgroup has done so already.
@@ -266,6 +278,8 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 
 	if (refused)
 		key = NULL;
+	if (known && *known != self->recording && is_usurped(*known))
+		known = NULL;
 	named = key ? 1 : 0;
 	AS_IT_IS(named);
 	if (known && !refused)
@@ -690,6 +704,7 @@ static __always_inline void note_request(u64 recording, const void *task, const 
 	u64 now, beginning = 0;
 	u64 length = argument(registers, REGISTERS_THIRD);
 	const void *text = (const void *)argument(registers, REGISTERS_SECOND);
+	struct state *counters = state.lookup(&zero);
 	struct request *request;
 
 	if (length < sizeof(beginning))
@@ -706,7 +721,8 @@ static __always_inline void note_request(u64 recording, const void *task, const 
 	bpf_probe_read_user(request->text, length, text);
 	request->recording = recording;
 	now = bpf_ktime_get_boot_ns();
-	requests.update(request, &now);
+	if (requests.update(request, &now) && counters)
+		__sync_fetch_and_add(&counters->requests_lost, 1);
 }
 
 int on_sys_enter(u64 *ctx)

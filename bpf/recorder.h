@@ -121,6 +121,7 @@ struct state {
 	__u64 strays;		/* tasks waiting in the strays map, ever */
 	__u64 recordings_lost;	/* recordings that could not begin: the map was full */
 	__u64 namespaces_lost;
+	__u64 requests_lost;	/* of commands to engines: a container may not be known as theirs */
 };
 
 #endif

@@ -99,6 +99,33 @@ def test_a_cgroup_of_a_containers_name_lets_no_stranger_in(
     assert calls_of(recording) & {"getpgrp", "getsid"} == {"getsid"}
 
 
+def test_a_stranger_who_was_there_first_is_no_container(
+    docker: Engine,
+    busybox: ImageLoader,
+    seccomp_trace: SeccompTrace,
+    delegated: Path,
+    programs: Path,
+):
+    """
+    A container's id is known before it starts: who enters a cgroup of that name then begins
+    nothing that the container becomes a part of.
+    """
+    name = docker.run("create", "--name", "late", busybox(docker), "ls", "/").stdout.strip()
+    wait = "echo ready; read line; exec docker start -a late"
+    tracer = seccomp_trace.start(*OWN, "sh", "-c", wait, env=docker.environment)
+    assert tracer.stdout is not None and tracer.stdout.readline() == "ready\n"
+
+    stranger = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+    calls = [str(programs / "filtered"), str(programs / "calls"), *making("getpgrp")]
+    entering(delegated, delegated / name, calls, before=stranger)
+    _, stderr = tracer.communicate("go on\n", timeout=ENDS_WITHIN)
+
+    assert tracer.returncode == 0, stderr
+    recording = read_complete(seccomp_trace.directory / RECORDING)
+    assert "getdents64" in calls_of(recording)
+    assert "getpgrp" not in calls_of(recording)
+
+
 def entering(
     parent: Path, path: Path, command: "list[str]", before: "tuple[str, ...] | list[str]" = ()
 ) -> None:

@@ -32,7 +32,7 @@ LAUNCH = struct.Struct("=II1024s")
 REQUEST = struct.Struct("=Q192s")
 VERDICT = struct.Struct("=QQQQQIBB2x")
 THREAD = struct.Struct("=QQQQQIBB2x128s")
-STATE = struct.Struct("=QQQ")
+STATE = struct.Struct("=QQQQ")
 ID = struct.Struct("=Q")
 
 
@@ -87,6 +87,7 @@ class State:
     strays: int
     recordings_lost: int
     namespaces_lost: int
+    requests_lost: int
 
 
 def head(value: bytes) -> Head:

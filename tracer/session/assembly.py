@@ -75,6 +75,11 @@ class Doubts:
                 "PID namespaces could not be followed: too many at once",
                 self.state.namespaces_lost,
             ),
+            (
+                "requests-lost",
+                "requests to engines could not be kept: too many",
+                self.state.requests_lost,
+            ),
         )
 
 

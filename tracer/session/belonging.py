@@ -74,7 +74,7 @@ def belongings(evidence: Evidence) -> Belongings:
     asked = _asked_for(evidence, tree)
     containers: List[Container] = []
     own: Set[int] = {evidence.command}
-    for recording, head in sorted(evidence.heads.items()):
+    for recording, head in sorted(_genuine(evidence.heads).items()):
         launch = read_launch(evidence.launches.get(head.launcher, ()))
         if recording in tree and head.kind != COMMAND:
             if head.container or launch or _runtime_of(head):
@@ -93,6 +93,19 @@ def _tree(command: int, heads: Mapping[int, Head]) -> FrozenSet[int]:
         if head.outer in tree:
             tree.add(recording)
     return frozenset(tree)
+
+
+def _genuine(heads: Mapping[int, Head]) -> Mapping[int, Head]:
+    """
+    The heads without those of users who entered a cgroup named like a container of root's, before
+    it was there.
+    """
+    roots = {head.container for head in heads.values() if head.container and not head.user}
+    return {
+        recording: head
+        for recording, head in heads.items()
+        if not head.user or head.container not in roots
+    }
 
 
 def _of_tree(recording: int, head: Head, launch: Optional[Launch], look_up: LookUp) -> Container:
