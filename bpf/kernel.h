@@ -77,6 +77,23 @@ static __always_inline bool is_compat(const void *task)
 #define NR_SENDTO 206
 #endif
 
+/*
+ * Whether a call surely came in through the native entry, told by the registers alone. arm64: the
+ * mode in pstate. x86-64: the instruction syscall leaves the return address in rcx and the flags in
+ * r11, and the 64-bit code segment is 0x33. (A program that sets all this up before an int 0x80
+ * hides that one call of its own.)
+ */
+static __always_inline bool is_surely_native(const void *registers)
+{
+#if defined(RECORDER_X86_64)
+	return (u16)DIRECT(u64, registers, REGISTERS_CS) == 0x33 &&
+	       DIRECT(u64, registers, REGISTERS_CX) == DIRECT(u64, registers, REGISTERS_IP) &&
+	       DIRECT(u64, registers, REGISTERS_R11) == DIRECT(u64, registers, REGISTERS_FLAGS);
+#elif defined(RECORDER_AARCH64)
+	return !(DIRECT(u64, registers, REGISTERS_PSTATE) & 0x10);
+#endif
+}
+
 /* An argument of the call that pt_regs holds. */
 static __always_inline u64 argument(const void *registers, int offset)
 {

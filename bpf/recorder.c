@@ -48,6 +48,17 @@ struct cgroup_name {
 	struct container_key key;
 };
 
+/*
+ * What a processor knows of the task that last made a call there, so that its next one needs no
+ * helper. The place of its registers names the task: the top of its kernel stack.
+ */
+struct familiar {
+	__u64 registers;
+	__u64 generation;	/* it counts only while struct state has the same */
+	__u64 ours;		/* its calls are recorded; 0: they never are */
+	__u64 seen[8];		/* native calls that need no second look */
+};
+
 BPF_TASK_STORAGE(threads, struct thread);
 BPF_HASH(strays, u32, struct thread, MAX_STRAYS);
 BPF_HASH(recordings, u64, struct recording, MAX_RECORDINGS);
@@ -58,6 +69,7 @@ BPF_HASH(containers, struct container_key, u64, MAX_RECORDINGS);
 BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
 BPF_HASH(requests, struct request, u64, MAX_REQUESTS);
 BPF_ARRAY(state, struct state, 1);
+BPF_PERCPU_ARRAY(familiars, struct familiar, 1);
 
 /* Room for what is too large for the stack. */
 BPF_PERCPU_ARRAY(blank_recording, struct recording, 1);
@@ -69,9 +81,20 @@ BPF_PERCPU_ARRAY(blank_name, struct cgroup_name, 1);
 
 /* ---- Recordings begin, tasks join and leave ---- */
 
+/* What processors know of tasks is out of date: a verdict has changed, or a task was born. */
+static __always_inline void estrange(void)
+{
+	u32 zero = 0;
+	struct state *counters = state.lookup(&zero);
+
+	if (counters)
+		__sync_fetch_and_add(&counters->generation, 1);
+}
+
 static __always_inline void forget_calls(struct thread *self)
 {
 	__builtin_memset(self->seen, 0, sizeof(self->seen));
+	estrange();
 }
 
 /* The task now counts for another recording, whose window is not yet open for it. */
@@ -357,6 +380,7 @@ static __always_inline struct thread *remember(void *task, struct verdict *verdi
 	else
 		stray(task, verdict);
 	count_task(verdict->recording, 1);
+	estrange();
 	return kept;
 }
 
@@ -725,33 +749,89 @@ static __always_inline void note_request(u64 recording, const void *task, const 
 		__sync_fetch_and_add(&counters->requests_lost, 1);
 }
 
-int on_sys_enter(u64 *ctx)
+/*
+ * What is known of the task without asking: nothing has changed since its last call on this
+ * processor. Then this call needs no look if the task is not ours, or has made it before.
+ */
+static __always_inline bool is_familiar(const struct familiar *last, const u64 *ctx, u64 generation)
 {
-	void *task = (void *)bpf_get_current_task_btf();
-	struct thread *self = threads.task_storage_get(task, 0, 0);
+	u32 number = (u32)ctx[1];
+	const void *registers = (const void *)ctx[0];
+	u64 place = last->registers;
+
+	AS_IT_IS(place);	/* or it would be read from, being equal, and the verifier knows it not */
+	if (place != (u64)registers || last->generation != generation)
+		return false;
+	AS_IT_IS(registers);
+	if (!is_surely_native(registers))
+		return false;
+	return !last->ours || (number < 512 && last->seen[number >> 6 & 7] >> (number & 63) & 1);
+}
+
+/* Keep that for the next call. What a command writes is looked at each time. */
+static __always_inline void get_to_know(struct familiar *last, const u64 *ctx, u64 generation,
+					const struct thread *self)
+{
+	last->registers = ctx[0];
+	last->generation = generation;
+	last->ours = self ? 1 : 0;
+	if (!self)
+		return;
+	__builtin_memcpy(last->seen, self->seen[0], sizeof(last->seen));
+	if (self->verdict.command) {
+		last->seen[NR_WRITE >> 6] &= ~(1ULL << (NR_WRITE & 63));
+		last->seen[NR_SENDTO >> 6] &= ~(1ULL << (NR_SENDTO & 63));
+	}
+}
+
+/* A call of a task that is ours. */
+static __always_inline void consider(struct thread *self, void *task, const u64 *ctx)
+{
 	u32 number = (u32)ctx[1];
 	u64 *seen, bit = 1ULL << (number & 63);
-	bool compat;
+	bool compat = is_compat(task);
 
-	if (!self)
-		self = newcomer(task);
-	if (!self || !self->verdict.recording)
-		return 0;
-	compat = is_compat(task);
 	if (self->verdict.command && !compat && (number == NR_WRITE || number == NR_SENDTO))
 		note_request(self->verdict.recording, task, (const void *)ctx[0]);
 	if (!self->verdict.open && !opened_by_filter(self, task) && !self->verdict.outer)
-		return 0;
+		return;
 	if (number >= 512) {
 		if ((number & ~X32_BIT) >= 1024)
 			number = IMPOSSIBLE;
 		report(self, task, compat ? COMPAT : NATIVE, number);
-		return 0;
+		return;
 	}
 	seen = &self->seen[compat ? 1 : 0][number >> 6 & 7];
 	if (*seen & bit)
-		return 0;
+		return;
 	if (report(self, task, compat ? COMPAT : NATIVE, number))
 		*seen |= bit;
+}
+
+int on_sys_enter(u64 *ctx)
+{
+	u32 zero = 0;
+	struct familiar *last = familiars.lookup(&zero);
+	struct state *counters = state.lookup(&zero);
+	struct thread *self;
+	u64 generation;
+	void *task;
+
+	if (!last || !counters)
+		return 0;
+	generation = counters->generation;
+	if (is_familiar(last, ctx, generation))
+		return 0;
+	task = (void *)bpf_get_current_task_btf();
+	self = threads.task_storage_get(task, 0, 0);
+	if (!self)
+		self = newcomer(task);
+	if (!self || !self->verdict.recording) {
+		get_to_know(last, ctx, generation, NULL);
+		return 0;
+	}
+	consider(self, task, ctx);
+	if (self->verdict.open)
+		get_to_know(last, ctx, generation, self);
 	return 0;
 }

@@ -122,6 +122,7 @@ struct state {
 	__u64 recordings_lost;	/* recordings that could not begin: the map was full */
 	__u64 namespaces_lost;
 	__u64 requests_lost;	/* of commands to engines: a container may not be known as theirs */
+	__u64 generation;	/* how often a verdict, or what it made known, has changed */
 };
 
 #endif

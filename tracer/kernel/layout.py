@@ -61,6 +61,11 @@ MEMBERS = {
 MACHINES = {
     "x86_64": {
         "TASK_STATUS": ("task_struct", "thread_info.status"),
+        "REGISTERS_CS": ("pt_regs", "cs"),
+        "REGISTERS_CX": ("pt_regs", "cx"),
+        "REGISTERS_IP": ("pt_regs", "ip"),
+        "REGISTERS_R11": ("pt_regs", "r11"),
+        "REGISTERS_FLAGS": ("pt_regs", "flags"),
         "REGISTERS_FIRST": ("pt_regs", "di"),
         "REGISTERS_SECOND": ("pt_regs", "si"),
         "REGISTERS_THIRD": ("pt_regs", "dx"),
@@ -68,6 +73,7 @@ MACHINES = {
     # Written from arch/arm64 of kernel 6.12 and compiled by a test; not yet run on such a machine.
     "aarch64": {
         "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
+        "REGISTERS_PSTATE": ("pt_regs", "user_regs.pstate"),
         "REGISTERS_FIRST": ("pt_regs", "user_regs.regs"),
         "REGISTERS_SECOND": ("pt_regs", "user_regs.regs"),
         "REGISTERS_THIRD": ("pt_regs", "user_regs.regs"),

@@ -45,6 +45,7 @@ MAPS = (
     "launches",
     "requests",
     "state",
+    "familiars",
     "blank_recording",
     "blank_executable",
     "blank_launch",

@@ -32,7 +32,7 @@ LAUNCH = struct.Struct("=II1024s")
 REQUEST = struct.Struct("=Q192s")
 VERDICT = struct.Struct("=QQQQQIBB2x")
 THREAD = struct.Struct("=QQQQQIBB2x128s")
-STATE = struct.Struct("=QQQQ")
+STATE = struct.Struct("=QQQQQ")
 ID = struct.Struct("=Q")
 
 
@@ -88,6 +88,7 @@ class State:
     recordings_lost: int
     namespaces_lost: int
     requests_lost: int
+    generation: int
 
 
 def head(value: bytes) -> Head:

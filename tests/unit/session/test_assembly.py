@@ -218,10 +218,10 @@ def test_runs_of_different_births_have_different_ids():
 @pytest.mark.parametrize(
     "state, skipped, code",
     [
-        (wire.State(0, 0, 0, 0), {"on_exec": 2, "on_fork": 0}, "programs-skipped"),
-        (wire.State(0, 2, 0, 0), {}, "recordings-lost"),
-        (wire.State(0, 0, 2, 0), {}, "namespaces-lost"),
-        (wire.State(0, 0, 0, 2), {}, "requests-lost"),
+        (wire.State(0, 0, 0, 0, 0), {"on_exec": 2, "on_fork": 0}, "programs-skipped"),
+        (wire.State(0, 2, 0, 0, 0), {}, "recordings-lost"),
+        (wire.State(0, 0, 2, 0, 0), {}, "namespaces-lost"),
+        (wire.State(0, 0, 0, 2, 0), {}, "requests-lost"),
     ],
 )
 def test_the_recorders_own_losses_are_everybodys_doubts(
@@ -239,4 +239,4 @@ def test_a_recorder_that_missed_nothing_leaves_no_doubt():
     """
     Counters at zero, and tasks that only waited a moment for their storage, are no reason.
     """
-    assert Doubts(wire.State(5, 0, 0, 0), {"on_exec": 0}).reasons() == ()
+    assert Doubts(wire.State(5, 0, 0, 0, 0), {"on_exec": 0}).reasons() == ()
