@@ -240,7 +240,8 @@ def without_cache(command: Sequence[str]) -> float:
 
 def hidden_cache() -> List[str]:
     """A mount namespace in which the directory of compiled recorders is empty."""
-    script = 'mkdir -p /var/cache/seccomp-trace && mount -t tmpfs tmpfs /var/cache/seccomp-trace; exec "$@"'
+    cache = "/var/cache/seccomp-trace"
+    script = f'mkdir -p {cache} && mount -t tmpfs tmpfs {cache}; exec "$@"'
     return ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
 
 
