@@ -13,6 +13,11 @@
  *
  * Truth is in the maps, never in a stream. What could not be kept is counted where it was lost.
  *
+ * Hot path. Each processor remembers the task that last made a call there and the calls that need no
+ * second look, so that a call which teaches nothing costs two array look-ups, which the kernel
+ * inlines, and no helper (a helper's return alone is 20 ns where returns are mitigated). Whatever
+ * changes a verdict starts a new generation, and all processors ask again.
+ *
  * Written in bcc's dialect, compiled by bcc, loaded by tracer/kernel/program.py as BTF raw
  * tracepoints: their arguments may be read directly and may own task storage. bcc rewrites only
  * this file, so whatever dereferences a kernel pointer is in kernel.h.

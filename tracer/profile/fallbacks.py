@@ -16,7 +16,10 @@ from tracer import syscalls
 
 ENOSYS = 38
 
-# Paths of glibc are below sysdeps/unix/sysv/linux (read at 2.42), of musl below src (1.2.5).
+# Paths of glibc are below sysdeps/unix/sysv/linux (ENOSYS looked for at 2.42; not seen there: the
+# timer_*, timerfd_*, futex and utimensat rows), of musl below src (1.2.5), of Go read in full. What
+# is said of Rust, Python, coreutils, libpathrs and filepath-securejoin, and most first versions, is
+# from memory.
 FALLBACKS: Mapping[str, str] = {
     "clone3": "glibc 2.34 clone-internal.c: clone",
     "close_range": "glibc 2.34 spawni.c, closefrom_fallback.c: a walk of /proc/self/fd",

@@ -31,7 +31,9 @@ GO_RUNTIMES = frozenset({"runc"})
 # What Go's scheduler, memory and signal handling may do in the thread that loaded the filter, with
 # where that is in Go's src/runtime. runc locks that goroutine to its thread, and Go never starts a
 # thread from a locked one (proc.go newm hands it to templateThread): so clone, rt_sigprocmask,
-# gettid and the like, which belong to starting threads, are not among these.
+# gettid and the like, which belong to starting threads, are not among these. Read: netpoll_epoll.go
+# and os_linux.go; the other places are from memory. Measured in 1,672 samples: futex, rt_sigreturn,
+# and sched_yield once.
 GO_OCCASIONAL: Mapping[str, str] = {
     "clock_gettime": "sys_linux_amd64.s nanotime1: where the vDSO cannot tell the time",
     "epoll_pwait": "netpoll_epoll.go netpoll, from proc.go startTheWorldWithSema; failing is fatal",
