@@ -67,6 +67,11 @@ class Results:
             self._directory = output
             if not os.path.isdir(output):
                 raise OutputError(f"{output}: no such directory", f"mkdir -p {output}")
+            if recording is not None:
+                raise OutputError(
+                    f"{recording}: one file cannot take the recordings of several containers",
+                    f"leave --recording out: they are kept in {output}",
+                )
         elif output is not None and not self.to_standard_output:
             self._file = self._open.enter_context(files.prepare(output, is_profile))
         if recording is not None:

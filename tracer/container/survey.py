@@ -26,6 +26,8 @@ def findings(measured: FrozenSet[str], ask: Ask = ask) -> List[Finding]:
 
 def _podman(ask: Ask) -> Finding:
     version = ask(["podman", "--version"]).strip()
+    if not version and shutil.which("podman"):
+        return note("podman", "does not run here", "see what `podman --version` says")
     if not version:
         return note("podman", "not found", "install it to record podman's containers")
     return good("podman", version.replace("podman version ", ""))

@@ -57,6 +57,7 @@ def make(recording: Recording, wanted: Wanted) -> Made:
         extended = extend(wanted.baseline, documents.profile_from(generated, "generated"))
         text = formats.write(extended.profile)
         messages += extended.messages
+    messages += _bound_to_privileges(recording, wanted)
     recorded = {seen.name for seen in recording.observations}
     return Made(
         text=text,
@@ -81,6 +82,19 @@ def _floors(recording: Recording, wanted: Wanted) -> Tuple[Dict[str, FrozenSet[s
             floors.update({name: floor_for(name, None) for name in sorted(measured)})
             messages.append(_unmeasured(run, sorted(measured)))
     return floors, list(dict.fromkeys(messages))
+
+
+def _bound_to_privileges(recording: Recording, wanted: Wanted) -> List[str]:
+    """What to say of a profile that fits a container with no-new-privileges only."""
+    if wanted.runtimes is not None or _privileges(recording) is not True:
+        return []
+    measured = known_runtimes() & {run.runtime for run in recording.runs.values()}
+    if not measured:
+        return []
+    return [
+        "recorded with no-new-privileges: without it the runtime needs more, and the container "
+        "does not start under this profile"
+    ]
 
 
 def _unmeasured(run: Run, measured: List[str]) -> str:
