@@ -17,7 +17,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "tracer"
 
 # Parts of the package without input or output; they know nothing but each other.
-PURE = ("document", "errors", "profile", "recording", "syscalls", "text")
+PURE = ("capabilities", "document", "errors", "profile", "recording", "syscalls", "text")
 # Which parts each of these must not know.
 STRANGERS = {
     "kernel": ("container", "report", "session", "cli", "profile"),
