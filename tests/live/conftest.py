@@ -18,9 +18,10 @@ import pytest
 from tests.live import images, policy
 from tests.live.command import SeccompTrace
 from tests.live.docker import docker_in
-from tests.live.engines import Engine, load_image, remove_containers
+from tests.live.engines import Engine, image_loader, remove_containers
 from tests.live.podman import podman_with
 from tests.live.scratch import scratch_directory
+from tests.live.turns import turn
 
 ENGINES = ("podman", "podman_crun", "docker")
 ImageLoader = Callable[[Engine], str]
@@ -31,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.live)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -126,8 +133,7 @@ def busybox(scratch: Path) -> ImageLoader:
     """
     The image `busybox`: call it with an engine for the image's name.
     """
-    archive = images.busybox_archive(scratch)
-    return lambda engine: load_image(engine, archive, images.BUSYBOX)
+    return image_loader(images.busybox_archive(scratch), images.BUSYBOX)
 
 
 @pytest.fixture(scope="session")
@@ -135,8 +141,7 @@ def servers(scratch: Path) -> ImageLoader:
     """
     The image `servers`: call it with an engine for the image's name.
     """
-    archive = images.servers_archive(scratch)
-    return lambda engine: load_image(engine, archive, images.SERVERS)
+    return image_loader(images.servers_archive(scratch), images.SERVERS)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import resource
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Union
 
@@ -102,10 +102,16 @@ def remove_containers(engine: Engine) -> None:
         engine.run("rm", "--force", "--volumes", *containers)
 
 
-def load_image(engine: Engine, archive: Path, reference: str) -> str:
+def image_loader(archive: Path, reference: str) -> Callable[[Engine], str]:
     """
-    Import the archive of a root directory unless the engine has it already; return the reference.
+    Return what imports the archive of a root directory into an engine, once, and names the image.
     """
-    if engine.run("image", "inspect", reference, check=False).returncode != 0:
-        engine.run("import", str(archive), reference, timeout=300)
-    return reference
+    engines: list[Engine] = []
+
+    def load(engine: Engine) -> str:
+        if engine not in engines:
+            engine.run("import", str(archive), reference, timeout=300)
+            engines.append(engine)
+        return reference
+
+    return load

@@ -42,6 +42,7 @@ events_logger = "file"
 lock_type = "file"
 tmp_dir = "{directory}/state"
 image_copy_tmp_dir = "{directory}"
+pull_policy = "never"
 """
 
 

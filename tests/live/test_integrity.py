@@ -69,6 +69,7 @@ def codes(document: dict[str, Any]) -> set[str]:
     return {reason["code"] for run in document["runs"] for reason in run["integrity"]}
 
 
+@pytest.mark.alone
 def test_calls_that_no_map_has_room_for_make_a_recording_incomplete(tmp_path: Path):
     """
     When a command makes more calls than fit, nothing gets the name asked for, and 125 says so.
@@ -84,6 +85,7 @@ def test_calls_that_no_map_has_room_for_make_a_recording_incomplete(tmp_path: Pa
     assert "not complete: sh: calls were seen for which no map had room" in done.stderr
 
 
+@pytest.mark.alone
 def test_a_containers_calls_that_do_not_fit(podman: Engine, busybox: ImageLoader, tmp_path: Path):
     """
     When a container makes more calls than fit, its recording is incomplete.
@@ -98,6 +100,7 @@ def test_a_containers_calls_that_do_not_fit(podman: Engine, busybox: ImageLoader
     assert "not complete: cut: " in done.stderr
 
 
+@pytest.mark.alone
 def test_a_container_that_no_map_has_room_for(
     podman: Engine, busybox: ImageLoader, tmp_path: Path
 ):
@@ -114,6 +117,7 @@ def test_a_container_that_no_map_has_room_for(
     assert not (cramped.directory / "p.json").exists()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("limit", ["MAX_EXECUTABLES", "MAX_EXECUTABLES_EACH"])
 def test_programs_that_no_map_has_room_for_are_only_a_note(
     seccomp_trace: SeccompTrace, tmp_path: Path, limit: str
@@ -133,6 +137,7 @@ def test_programs_that_no_map_has_room_for_are_only_a_note(
     assert "note: 4 executions of programs whose path could not be kept" in done.stderr
 
 
+@pytest.mark.alone
 def test_a_recording_that_has_used_its_share_of_the_room_is_incomplete(tmp_path: Path):
     """
     One recording cannot take all the room there is: past its share its calls are lost, and said.
