@@ -22,6 +22,12 @@
  * tracepoints: their arguments may be read directly and may own task storage. bcc rewrites only
  * this file, so whatever dereferences a kernel pointer is in kernel.h.
  *
+ * Room. There is no process of ours that could make any, so each map of what is recorded has a queue
+ * of its keys. Once that is crowded, each new key has the oldest ones looked at: those whose
+ * recording is over give way, and with them that whole recording, which is counted; the others go
+ * to the end of the queue. What user space looks after itself never gives way: a command's
+ * recordings, and those of adopted tasks.
+ *
  * The caller defines MAX_RECORDINGS, MAX_OBSERVATIONS and MAX_EXECUTABLES, and for one recording
  * MAX_OBSERVATIONS_EACH and MAX_EXECUTABLES_EACH, so that one cannot take all the room there is:
  * past the latter its executables have no names, past the former its calls are lost, and counted.
@@ -34,6 +40,9 @@
 #define MAX_REQUESTS 4096
 #define MAX_LEVELS 8
 #define MAX_COMPONENTS 48
+#define MAX_TURNS 2		/* keys looked at to make room for one */
+#define CROWDED(entries) ((entries) / 8 * 7)
+#define CLAIM_NS 60000000000ULL	/* how long after its end a claimed recording waits for its owner */
 #define MAX_CGROUP_DEPTH 4
 #define CGROUP_NAME_SIZE 128
 
@@ -59,7 +68,7 @@ struct cgroup_name {
  */
 struct familiar {
 	__u64 registers;
-	__u64 generation;	/* it counts only while struct state has the same */
+	__u64 generation;	/* it counts only while struct switches has the same */
 	__u64 ours;		/* its calls are recorded; 0: they never are */
 	__u64 seen[8];		/* native calls that need no second look */
 };
@@ -73,8 +82,15 @@ BPF_HASH(namespaces, u32, u64, MAX_RECORDINGS);
 BPF_HASH(containers, struct container_key, u64, MAX_RECORDINGS);
 BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
 BPF_HASH(requests, struct request, u64, MAX_REQUESTS);
+BPF_HASH(claims, u64, u64, MAX_RECORDINGS);
 BPF_ARRAY(state, struct state, 1);
+BPF_ARRAY(switches, struct switches, 1);
 BPF_PERCPU_ARRAY(familiars, struct familiar, 1);
+
+/* The keys of three maps, the oldest first. */
+BPF_QUEUE(oldest_recordings, u64, MAX_RECORDINGS);
+BPF_QUEUE(oldest_observations, struct observation_key, MAX_OBSERVATIONS);
+BPF_QUEUE(oldest_executables, struct executable_key, MAX_EXECUTABLES);
 
 /* Room for what is too large for the stack. */
 BPF_PERCPU_ARRAY(blank_recording, struct recording, 1);
@@ -84,16 +100,16 @@ BPF_PERCPU_ARRAY(blank_request, struct request, 1);
 BPF_PERCPU_ARRAY(blank_thread, struct thread, 1);
 BPF_PERCPU_ARRAY(blank_name, struct cgroup_name, 1);
 
-/* ---- Recordings begin, tasks join and leave ---- */
+/* ---- Verdicts ---- */
 
 /* What processors know of tasks is out of date: a verdict has changed, or a task was born. */
 static __always_inline void estrange(void)
 {
 	u32 zero = 0;
-	struct state *counters = state.lookup(&zero);
+	struct switches *now = switches.lookup(&zero);
 
-	if (counters)
-		__sync_fetch_and_add(&counters->generation, 1);
+	if (now)
+		__sync_fetch_and_add(&now->generation, 1);
 }
 
 static __always_inline void forget_calls(struct thread *self)
@@ -114,6 +130,124 @@ static __always_inline void join(struct verdict *self, u64 recording, const void
 	self->root = root_directory(task);
 }
 
+/* ---- Room ---- */
+
+/* Whether a recording may give way: it is over, and nobody is about to read it. */
+static __always_inline bool gives_way(const struct recording *head, u64 id)
+{
+	u64 outer = head->outer;
+
+	if (head->alive > 0 || !head->last_exit || head->kind == COMMAND || head->kind == ADOPTED)
+		return false;
+	if (claims.lookup(&id) && bpf_ktime_get_boot_ns() - head->last_exit < CLAIM_NS)
+		return false;
+	return !outer || !recordings.lookup(&outer);
+}
+
+/* Forget a recording if that may be; whether it is gone now. */
+static __always_inline bool drop(u64 id)
+{
+	u32 zero = 0;
+	struct recording *head = recordings.lookup(&id);
+	struct state *counters = state.lookup(&zero);
+	struct container_key key;
+	u64 *known;
+
+	if (!head)
+		return true;
+	if (!counters || !gives_way(head, id))
+		return false;
+	__builtin_memcpy(key.word, head->container, sizeof(key));
+	known = containers.lookup(&key);
+	if (known && *known == id)
+		containers.delete(&key);
+	claims.delete(&id);
+	if (!recordings.delete(&id))
+		__sync_fetch_and_add(&counters->dropped, 1);
+	return true;
+}
+
+/* Put a key into the queue of the map that it is about to enter; false if there is no room. */
+static __always_inline bool queue_recording(u64 *key)
+{
+	u32 zero = 0;
+	struct state *counters = state.lookup(&zero);
+	u64 oldest;
+
+	if (!counters)
+		return false;
+	PLAIN_LOOP
+	for (int turn = 0; turn < MAX_TURNS; turn++) {
+		if (counters->queued_recordings < CROWDED(MAX_RECORDINGS) ||
+		    oldest_recordings.pop(&oldest))
+			break;
+		if (drop(oldest)) {
+			recordings.delete(&oldest);
+			__sync_fetch_and_add(&counters->queued_recordings, -1);
+		} else {
+			oldest_recordings.push(&oldest, 0);
+		}
+	}
+	if (oldest_recordings.push(key, 0))
+		return false;
+	__sync_fetch_and_add(&counters->queued_recordings, 1);
+	return true;
+}
+
+static __always_inline bool queue_observation(struct observation_key *key)
+{
+	u32 zero = 0;
+	struct state *counters = state.lookup(&zero);
+	struct observation_key oldest;
+
+	if (!counters)
+		return false;
+	PLAIN_LOOP
+	for (int turn = 0; turn < MAX_TURNS; turn++) {
+		if (counters->queued_observations < CROWDED(MAX_OBSERVATIONS) ||
+		    oldest_observations.pop(&oldest))
+			break;
+		if (drop(oldest.recording)) {
+			observations.delete(&oldest);
+			__sync_fetch_and_add(&counters->queued_observations, -1);
+		} else {
+			oldest_observations.push(&oldest, 0);
+		}
+	}
+	if (oldest_observations.push(key, 0))
+		return false;
+	__sync_fetch_and_add(&counters->queued_observations, 1);
+	return true;
+}
+
+static __always_inline bool queue_executable(struct executable_key *key)
+{
+	u32 zero = 0;
+	struct state *counters = state.lookup(&zero);
+	struct executable_key oldest;
+
+	if (!counters)
+		return false;
+	PLAIN_LOOP
+	for (int turn = 0; turn < MAX_TURNS; turn++) {
+		if (counters->queued_executables < CROWDED(MAX_EXECUTABLES) ||
+		    oldest_executables.pop(&oldest))
+			break;
+		if (drop(oldest.recording)) {
+			executables.delete(&oldest);
+			__sync_fetch_and_add(&counters->queued_executables, -1);
+		} else {
+			oldest_executables.push(&oldest, 0);
+		}
+	}
+	if (oldest_executables.push(key, 0))
+		return false;
+	__sync_fetch_and_add(&counters->queued_executables, 1);
+	return true;
+}
+
+/* ---- Recordings begin, tasks join and leave ---- */
+
 /* The command in whose tree a recording began; 0: none. */
 static __always_inline u64 outer_of(u64 recording)
 {
@@ -126,7 +260,7 @@ static __always_inline u64 outer_of(u64 recording)
 static __always_inline void begin(struct verdict *self, const void *task, u32 kind)
 {
 	u32 zero = 0;
-	u64 id = bpf_ktime_get_ns();
+	u64 id = (bpf_ktime_get_ns() & ~0xffULL) | (bpf_get_smp_processor_id() & 0xff);
 	struct recording *blank = blank_recording.lookup(&zero);
 	struct state *counters = state.lookup(&zero);
 
@@ -141,12 +275,9 @@ static __always_inline void begin(struct verdict *self, const void *task, u32 ki
 	blank->first_process = process_of(task);
 	bpf_get_current_comm(blank->maker, sizeof(blank->maker));
 
-	if (recordings.insert(&id, blank)) {
-		id += 1 + bpf_get_smp_processor_id();	/* another CPU, in the same nanosecond */
-		if (recordings.insert(&id, blank)) {
-			__sync_fetch_and_add(&counters->recordings_lost, 1);
-			return;
-		}
+	if (!queue_recording(&id) || recordings.insert(&id, blank)) {
+		__sync_fetch_and_add(&counters->recordings_lost, 1);
+		return;
 	}
 	join(self, id, task);
 }
@@ -299,11 +430,14 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 {
 	struct container_key *key = cgroup ? id_of_cgroup(cgroup) : NULL;
 	u64 *known = key ? containers.lookup(key) : NULL;
-	bool refused = known && !may_join(*known);
 	u32 newborn = level && number_at(task, level) == 1 ? namespace_at(task, level) : 0;
 	bool contained = self->recording && !self->command;
 	u64 found = 0, named;
+	bool refused;
 
+	if (known && *known && !recordings.lookup(known))
+		known = NULL;	/* what was recorded of it is gone */
+	refused = known && !may_join(*known);
 	if (refused)
 		key = NULL;
 	if (known && *known != self->recording && is_usurped(*known))
@@ -316,9 +450,7 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 		found = recording_of_namespaces(task, level);
 	if (found && found != self->recording)
 		join(self, found, task);
-	else if (!found && contained && named && is_taken(self->recording))
-		begin(self, task, CGROUP);
-	else if (!found && !contained && (named || newborn))
+	else if (!found && (contained ? named && is_taken(self->recording) : named || newborn))
 		begin(self, task, named ? CGROUP : NAMESPACE);
 	if (self->recording && !self->command && (named || newborn))
 		describe(self, task, key, newborn);
@@ -344,10 +476,12 @@ static __always_inline void stray(const void *task, struct verdict *verdict)
 	u32 zero = 0, number = thread_of(task);
 	struct recording *head = recordings.lookup(&verdict->recording);
 	struct state *counters = state.lookup(&zero);
+	struct switches *now = switches.lookup(&zero);
 	struct thread *blank = blank_thread.lookup(&zero);
 
-	if (!head || !counters || !blank)
+	if (!head || !counters || !now || !blank)
 		return;
+	now->strays = 1;
 	__builtin_memset(blank, 0, sizeof(*blank));
 	blank->verdict = *verdict;
 	__sync_fetch_and_add(&head->strays, 1);
@@ -359,27 +493,33 @@ static __always_inline void stray(const void *task, struct verdict *verdict)
 static __always_inline struct thread *stray_of(const void *task)
 {
 	u32 zero = 0, number = thread_of(task);
-	struct state *counters = state.lookup(&zero);
+	struct switches *now = switches.lookup(&zero);
 
-	return counters && counters->strays ? strays.lookup(&number) : NULL;
+	return now && now->strays ? strays.lookup(&number) : NULL;
 }
 
 /* What is known of a task, wherever it is kept; NULL: nothing. */
 static __always_inline struct thread *known(void *task)
 {
 	struct thread *kept = threads.task_storage_get(task, 0, 0);
+	struct thread *waiting;
 
-	if (kept) {
-		AS_IT_IS(kept);
+	AS_IT_IS(kept);
+	if (kept && kept->verdict.recording)
 		return kept;
+	waiting = stray_of(task);
+	if (waiting) {
+		AS_IT_IS(waiting);
+		return waiting;
 	}
-	return stray_of(task);
+	return kept;
 }
 
 static __always_inline struct thread *remember(void *task, struct verdict *verdict)
 {
 	struct thread *kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
+	verdict->adopted = 0;
 	if (kept)
 		kept->verdict = *verdict;
 	else
@@ -422,7 +562,7 @@ int on_fork(u64 *ctx)
 	moved = cgroups_of(child) != cgroups_of(parent);
 	if ((level || moved) && !(next.recording && next.open && !next.command))
 		enter(&next, child, moved ? cgroup2_of(child) : NULL, level);
-	if (!next.recording)
+	if (!next.recording && !next.launcher)
 		return 0;
 	kept = remember(child, &next);
 	if (kept && own && own->verdict.recording == next.recording)
@@ -446,7 +586,7 @@ int on_cgroup_attach(u64 *ctx)
 	enter(&next, task, cgroup, 0);
 	if (next.recording == before)
 		return 0;
-	if (before)
+	if (before && !next.adopted)
 		count_task(before, -1);
 	own = remember(task, &next);
 	if (own)
@@ -462,7 +602,8 @@ int on_exit(u64 *ctx)
 
 	if (!self || !self->verdict.recording)
 		return 0;
-	count_task(self->verdict.recording, -1);
+	if (!self->verdict.adopted)
+		count_task(self->verdict.recording, -1);
 	if (stray_of(task))
 		strays.delete(&number);
 	if (level && number_at(task, level) == 1 && is_last_thread(task)) {
@@ -538,12 +679,27 @@ static __always_inline u64 note_executable(u64 recording, const void *task, cons
 	path->first = bpf_ktime_get_boot_ns();
 	if (executables.lookup(&key))
 		return key.executable;
-	if (head->executables >= MAX_EXECUTABLES_EACH || executables.insert(&key, path)) {
+	if (head->executables >= MAX_EXECUTABLES_EACH || !queue_executable(&key) ||
+	    executables.insert(&key, path)) {
 		__sync_fetch_and_add(&head->unnamed, 1);
 		return EXECUTABLE_UNKNOWN;
 	}
 	__sync_fetch_and_add(&head->executables, 1);
 	return key.executable;
+}
+
+/* Whether the current task is a container monitor that counts: any, or one of a command's tree. */
+static __always_inline bool is_monitor(const struct thread *self)
+{
+	u32 zero = 0;
+	struct switches *now = switches.lookup(&zero);
+	char comm[COMM_SIZE];
+
+	if (!(self && self->verdict.command) && !(now && now->resident))
+		return false;
+	bpf_get_current_comm(comm, sizeof(comm));
+	return comm[0] == 'c' && comm[1] == 'o' && comm[2] == 'n' && comm[3] == 'm' &&
+	       comm[4] == 'o' && comm[5] == 'n' && !comm[6];
 }
 
 /* Keep the command line of a container monitor: what it starts is named there. */
@@ -552,13 +708,10 @@ static __always_inline void note_launch(struct verdict *self, const void *task)
 	u32 zero = 0;
 	u64 id = bpf_ktime_get_ns();
 	struct launch *launch = blank_launch.lookup(&zero);
-	char comm[COMM_SIZE];
 	const void *arguments;
 	u64 length;
 
-	bpf_get_current_comm(comm, sizeof(comm));
-	if (!launch || comm[0] != 'c' || comm[1] != 'o' || comm[2] != 'n' || comm[3] != 'm' ||
-	    comm[4] != 'o' || comm[5] != 'n' || comm[6])
+	if (!launch)
 		return;
 	launch->length = 0;
 	launch->process = process_of(task);
@@ -633,10 +786,14 @@ int on_exec(u64 *ctx)
 	u64 recording;
 	bool inside;
 
+	if (is_monitor(self)) {
+		if (!self)
+			self = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (self)
+			note_launch(&self->verdict, task);
+	}
 	if (!self || !self->verdict.recording)
 		return 0;
-	if (self->verdict.command)
-		note_launch(&self->verdict, task);
 	inside = self->verdict.open && self->verdict.executable != EXECUTABLE_RUNTIME;
 	if (!self->verdict.open && !opened_by_filter(self, task))
 		open_by_execve(&self->verdict, task);
@@ -652,6 +809,15 @@ int on_exec(u64 *ctx)
 
 /* ---- System calls ---- */
 
+/* What the task's calls counted for is over and forgotten: it becomes a stranger again. */
+static __always_inline void leave(struct verdict *self)
+{
+	if (self->open)
+		self->recording = 0;
+	self->outer = 0;
+	estrange();
+}
+
 static __always_inline bool report(struct thread *self, const void *task, u32 architecture,
 				   u32 number)
 {
@@ -665,16 +831,18 @@ static __always_inline bool report(struct thread *self, const void *task, u32 ar
 	struct observation seen = {.first = bpf_ktime_get_boot_ns()};
 	int error = 0;
 
-	if (!head)
+	if (!head) {
+		leave(&self->verdict);
 		return false;
+	}
+	if (observations.lookup(&key))
+		return true;
 	seen.thread = number_at(task, level_of(task));
 	bpf_get_current_comm(seen.comm, sizeof(seen.comm));
-	if (head->observations < MAX_OBSERVATIONS_EACH)
-		error = observations.insert(&key, &seen);
-	else if (!observations.lookup(&key))
+	if (head->observations >= MAX_OBSERVATIONS_EACH || !queue_observation(&key))
 		error = -ENOSPC;
 	else
-		return true;
+		error = observations.insert(&key, &seen);
 	if (error == -EEXIST)
 		return true;
 	if (error) {
@@ -699,19 +867,25 @@ static __always_inline void miss(const void *task, u32 level)
 }
 
 /*
- * What is known of a thread without storage. It is among the strays, and gets its storage now if
- * that can be had; or it was there before the recorder, which on the host itself is not even noted.
+ * What is known of a thread whose storage tells nothing, if it has any. It is among the strays, and
+ * gets its storage now if that can be had; or it was there before the recorder, which on the host
+ * itself is not even noted.
  */
-static __always_inline struct thread *newcomer(void *task)
+static __always_inline struct thread *newcomer(void *task, struct thread *kept)
 {
 	u32 number = thread_of(task), level = level_of(task);
-	struct thread *waiting = stray_of(task), *kept;
+	struct thread *waiting = stray_of(task);
 
-	if (!waiting && !level)
-		return NULL;
-	kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!waiting && (kept || !level))
+		return kept;
 	if (!waiting)
 		miss(task, level);
+	else if (waiting->verdict.adopted)
+		count_task(waiting->verdict.recording, 1);
+	if (waiting)
+		waiting->verdict.adopted = 0;
+	if (!kept)
+		kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!waiting || !kept)
 		return waiting;
 	*kept = *waiting;
@@ -817,20 +991,20 @@ int on_sys_enter(u64 *ctx)
 {
 	u32 zero = 0;
 	struct familiar *last = familiars.lookup(&zero);
-	struct state *counters = state.lookup(&zero);
+	struct switches *now = switches.lookup(&zero);
 	struct thread *self;
 	u64 generation;
 	void *task;
 
-	if (!last || !counters)
+	if (!last || !now)
 		return 0;
-	generation = counters->generation;
+	generation = now->generation;
 	if (is_familiar(last, ctx, generation))
 		return 0;
 	task = (void *)bpf_get_current_task_btf();
 	self = threads.task_storage_get(task, 0, 0);
-	if (!self)
-		self = newcomer(task);
+	if (!self || !self->verdict.recording)
+		self = newcomer(task, self);
 	if (!self || !self->verdict.recording) {
 		get_to_know(last, ctx, generation, NULL);
 		return 0;

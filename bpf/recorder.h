@@ -19,6 +19,7 @@
 #define COMMAND 1	/* user space named its first task: a command's process tree */
 #define NAMESPACE 2	/* a PID namespace was born */
 #define CGROUP 3	/* a task entered the cgroup of a container */
+#define ADOPTED 4	/* user space named its tasks, which were running already */
 
 /* Executables that are no path; every other id is a hash of one. */
 #define EXECUTABLE_UNKNOWN 0
@@ -107,7 +108,8 @@ struct verdict {
 	__u32 base;		/* seccomp.filter_count when its lineage entered the scope */
 	__u8 open;		/* the window is open */
 	__u8 command;		/* the recording is a command's tree, not a container's */
-	__u8 reserved[2];
+	__u8 adopted;		/* put here by user space, and not yet among the recording's `alive` */
+	__u8 reserved;
 };
 
 /* A thread's task-local storage. */
@@ -116,13 +118,26 @@ struct thread {
 	__u64 seen[2][8];	/* native and 32-bit calls already reported for this executable */
 };
 
-/* Kernel-wide counters and switches, one element. */
+/* Kernel-wide counters, one element. */
 struct state {
 	__u64 strays;		/* tasks waiting in the strays map, ever */
 	__u64 recordings_lost;	/* recordings that could not begin: the map was full */
 	__u64 namespaces_lost;
 	__u64 requests_lost;	/* of commands to engines: a container may not be known as theirs */
+	__u64 dropped;		/* recordings that were over, and gave way to newer ones */
+	__u64 queued_recordings;	/* keys in the queue of each map */
+	__u64 queued_observations;
+	__u64 queued_executables;
+};
+
+/*
+ * What user space may write at any time, one element. It makes a generation of its own by writing
+ * the time, CLOCK_MONOTONIC: the kernel side counts on from there.
+ */
+struct switches {
 	__u64 generation;	/* how often a verdict, or what it made known, has changed */
+	__u32 strays;		/* there may be tasks in the strays map */
+	__u32 resident;		/* every container is somebody's: what engines start is noted */
 };
 
 #endif

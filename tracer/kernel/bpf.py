@@ -17,7 +17,7 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 
 NUMBERS = {"x86_64": 321, "aarch64": 280}
 
-MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD = range(6)
+MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD, PIN, GET = range(8)
 OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
 
 MAP_TYPE_TASK_STORAGE = 29
@@ -146,6 +146,27 @@ def _load(
 def attach_tracing(program: int) -> int:
     """Attach a loaded tracing program where it belongs; the link's descriptor."""
     return call(RAW_TRACEPOINT_OPEN, struct.pack("=QII", 0, program, 0))[0]
+
+
+def pin(descriptor: int, path: str) -> None:
+    """Give a map, program or link a name in a bpffs, which keeps it. Raises OSError."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    call(PIN, struct.pack("=QII", ctypes.addressof(name), descriptor, 0))
+
+
+def pinned(path: str) -> int:
+    """The descriptor of what has that name in a bpffs. Raises OSError."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    return call(GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))[0]
+
+
+def memory(descriptor: int) -> int:
+    """How many bytes of kernel memory a map takes, as its file's description says."""
+    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as details:
+        for line in details:
+            if line.startswith("memlock:"):
+                return int(line.split()[1])
+    return 0
 
 
 def recursion_misses(program: int) -> int:

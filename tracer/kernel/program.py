@@ -16,6 +16,7 @@ import importlib.util
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
@@ -44,8 +45,13 @@ MAPS = (
     "containers",
     "launches",
     "requests",
+    "claims",
     "state",
+    "switches",
     "familiars",
+    "oldest_recordings",
+    "oldest_observations",
+    "oldest_executables",
     "blank_recording",
     "blank_executable",
     "blank_launch",
@@ -57,9 +63,9 @@ MAPS = (
 CAPACITY: Mapping[str, int] = MappingProxyType(
     {
         "MAX_RECORDINGS": 4096,
-        "MAX_OBSERVATIONS": 131072,
+        "MAX_OBSERVATIONS": 262144,
         "MAX_OBSERVATIONS_EACH": 16384,
-        "MAX_EXECUTABLES": 8192,
+        "MAX_EXECUTABLES": 16384,
         "MAX_EXECUTABLES_EACH": 1024,
     }
 )
@@ -108,11 +114,18 @@ def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
     return loaded
 
 
+def identity() -> str:
+    """What tells this recorder's sources, and so the layout of its maps, from any other's."""
+    return image.key_of(_sources(), {})
+
+
+def _sources() -> List[Path]:
+    return [one for one in bpf_directory().rglob("*") if one.suffix in (".c", ".h")]
+
+
 def _image(constants: Mapping[str, int]) -> image.Image:
     """The compiled recorder, as kept or made anew."""
-    directory = bpf_directory()
-    sources = [one for one in directory.rglob("*") if one.suffix in (".c", ".h")]
-    key = image.key_of(sources, constants)
+    key = image.key_of(_sources(), constants)
     found = image.kept(key)
     if found is None:
         found = compiled("recorder.c", [f"-D{name}={value}" for name, value in constants.items()])

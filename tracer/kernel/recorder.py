@@ -12,8 +12,8 @@ import re
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Mapping, Tuple
+from dataclasses import astuple, dataclass
+from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
 from tracer.kernel import bpf, program, wire
 
@@ -28,24 +28,60 @@ class Content:
     paths: Mapping[int, str]
 
 
+def own(capacity: Mapping[str, int] = program.CAPACITY) -> "Recorder":
+    """
+    A recorder of this process's own: it goes when it is closed.
+
+    Raises HostError, see `program.load`.
+    """
+    recorder = Recorder(program.load(capacity))
+    recorder.ignore_own_containers()
+    return recorder
+
+
 class Recorder:
     """
-    The loaded recorder. A context manager: leaving it takes everything out of the kernel.
-
-    Raises HostError (see `program.load`) when made.
+    The loaded recorder. A context manager: leaving it lets go of it, and what nobody else holds
+    leaves the kernel.
     """
 
-    def __init__(self, capacity: Mapping[str, int] = program.CAPACITY) -> None:
-        self._loaded = program.load(capacity)
+    def __init__(self, loaded: program.Loaded) -> None:
+        self._loaded = loaded
         self._maps = self._loaded.maps
-        for container in own_containers():
-            bpf.update(self._maps["containers"], container.encode(), wire.ID.pack(0))
+        self._before = self.state()
+        self._resident = wire.is_resident(self._value("switches", wire.SWITCHES.size))
 
     def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loaded.close()
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether it stays when we go, and was there before us."""
+        return self._resident
+
+    def make_resident(self) -> None:
+        """Have what engines start noted for everybody."""
+        self._resident = True
+        self._begin_generation(strays=False)
+
+    def pin(self, keep: Callable[[program.Loaded], None]) -> None:
+        """Give what is loaded to somebody who makes it outlive us."""
+        keep(self._loaded)
+
+    def ignore_own_containers(self) -> None:
+        """Tell the kernel side the ids of containers that we are in ourselves."""
+        for container in own_containers():
+            bpf.update(self._maps["containers"], container.encode(), wire.ID.pack(0))
+
+    def _begin_generation(self, strays: bool) -> None:
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        bpf.update(self._maps["switches"], bytes(4), wire.switches(now, strays, self._resident))
+
+    def _value(self, name: str, size: int) -> bytes:
+        return bpf.lookup(self._maps[name], bytes(4), size) or bytes(size)
 
     @contextmanager
     def command(self) -> Iterator[int]:
@@ -86,12 +122,12 @@ class Recorder:
         calls: Dict[int, List[wire.Call]] = defaultdict(list)
         paths: Dict[int, Dict[int, str]] = defaultdict(dict)
         for key, value in bpf.items(self._maps["observations"]):
-            seen = wire.call(key, value)
-            if seen.recording in wanted:
+            if wire.ID.unpack_from(key)[0] in wanted:
+                seen = wire.call(key, value)
                 calls[seen.recording].append(seen)
         for key, value in bpf.items(self._maps["executables"], 512):
-            recording, number, path = wire.executable(key, value)
-            if recording in wanted:
+            if wire.ID.unpack_from(key)[0] in wanted:
+                recording, number, path = wire.executable(key, value)
                 paths[recording][number] = path
         return {one: Content(tuple(calls[one]), paths[one]) for one in wanted}
 
@@ -108,8 +144,61 @@ class Recorder:
 
     def state(self) -> wire.State:
         """The counters that belong to no recording."""
-        value = bpf.lookup(self._maps["state"], bytes(4), wire.STATE.size)
-        return wire.state(value or bytes(wire.STATE.size))
+        return wire.state(self._value("state", wire.STATE.size))
+
+    def losses(self) -> wire.State:
+        """What these counters have gained since this recorder was opened."""
+        now, before = astuple(self.state()), astuple(self._before)
+        return wire.State(*(count - earlier for count, earlier in zip(now, before)))
+
+    def memory(self) -> int:
+        """Bytes of kernel memory that its maps take; what each thread has comes on top."""
+        return sum(bpf.memory(descriptor) for descriptor in self._maps.values())
+
+    def adopt(self, scope: wire.Adopted) -> int:
+        """A new recording for tasks that run already; its id. `take` brings them in."""
+        recording = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        key = wire.ID.pack(recording)
+        born = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        bpf.update(self._maps["recordings"], key, wire.adopted_head(scope, born))
+        if scope.container:
+            bpf.update(self._maps["containers"], scope.container.encode(), key)
+        if scope.namespace:
+            bpf.update(self._maps["namespaces"], scope.namespace.to_bytes(4, "little"), key)
+        return recording
+
+    def take(self, recording: int, scope: wire.Adopted, threads: Mapping[int, str]) -> None:
+        """
+        Record these threads, by their numbers on this host, with the paths of their executables.
+
+        Each is the recording's from its next call on, and so is what it forks. Raises OSError:
+        E2BIG where too many wait.
+        """
+        for thread, path in threads.items():
+            executable = self._name_executable(recording, path) if scope.open else 0
+            value = wire.adopted_thread(recording, scope, executable)
+            bpf.update(self._maps["strays"], thread.to_bytes(4, "little"), value)
+        self._begin_generation(strays=True)
+
+    def _name_executable(self, recording: int, path: str) -> int:
+        if not path:
+            return wire.EXECUTABLE_UNKNOWN
+        number, value = wire.path(path, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+        bpf.update(self._maps["executables"], wire.EXECUTABLE_KEY.pack(recording, number), value)
+        return number
+
+    def spare(self, threads: Iterable[int]) -> None:
+        """Let go of threads that were taken and have made no call since: they are no more."""
+        for thread in threads:
+            bpf.delete(self._maps["strays"], thread.to_bytes(4, "little"))
+
+    def claim(self, recording: int) -> None:
+        """Keep a recording for who said so, for a while after its end."""
+        bpf.update(self._maps["claims"], wire.ID.pack(recording), wire.ID.pack(1))
+
+    def claims(self) -> FrozenSet[int]:
+        """The recordings that are claimed."""
+        return frozenset(wire.ID.unpack(key)[0] for key, _ in bpf.items(self._maps["claims"], 512))
 
     def recursion_misses(self) -> Dict[str, int]:
         """How often the kernel skipped each program."""
@@ -129,14 +218,14 @@ class Recorder:
 
     def release(self, ended: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants, and make room."""
-        for name, id_of in (("observations", 0), ("executables", 0), ("recordings", 0)):
+        for name in ("containers", "namespaces", "strays"):
+            for key, value in list(bpf.items(self._maps[name], 512)):
+                if wire.ID.unpack_from(value)[0] in ended:
+                    bpf.delete(self._maps[name], key)
+        for name in ("recordings", "claims", "observations", "executables", "requests"):
             keys = [key for key, _ in bpf.items(self._maps[name], 1024)]
             for key in keys:
-                if wire.ID.unpack_from(key, id_of)[0] in ended:
-                    bpf.delete(self._maps[name], key)
-        for name in ("namespaces", "containers"):
-            for key, value in list(bpf.items(self._maps[name], 512)):
-                if wire.ID.unpack(value)[0] in ended:
+                if wire.ID.unpack_from(key)[0] in ended:
                     bpf.delete(self._maps[name], key)
 
 

@@ -8,13 +8,16 @@ containers: they are decoded so that nothing is lost (surrogateescape), and are 
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from typing import Tuple
 
-COMMAND, NAMESPACE, CGROUP = range(1, 4)
+COMMAND, NAMESPACE, CGROUP, ADOPTED = range(1, 5)
 
 EXECUTABLE_UNKNOWN, EXECUTABLE_RUNTIME = 0, 1
+
+PATH_SIZE = 512
 
 IMPOSSIBLE = 0xFFFFFFFF  # stands for all numbers that no kernel has
 
@@ -30,9 +33,10 @@ EXECUTABLE_KEY = struct.Struct("=QQ")
 EXECUTABLE = struct.Struct("=QII512s")
 LAUNCH = struct.Struct("=II1024s")
 REQUEST = struct.Struct("=Q192s")
-VERDICT = struct.Struct("=QQQQQIBB2x")
-THREAD = struct.Struct("=QQQQQIBB2x128s")
-STATE = struct.Struct("=QQQQQ")
+VERDICT = struct.Struct("=QQQQQIBBBx")
+THREAD = struct.Struct("=QQQQQIBBBx128s")
+STATE = struct.Struct("=QQQQQQQQ")
+SWITCHES = struct.Struct("=QII")
 ID = struct.Struct("=Q")
 
 
@@ -68,6 +72,24 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Adopted:
+    """
+    Tasks that run already and are to be recorded from now on.
+
+    `open`: their window is open; otherwise it opens with the next filter beyond these `filters`,
+    or an execve. `namespace`: the inode number of their PID namespace, or 0 for the host's own.
+    """
+
+    process: int
+    container: str
+    namespace: int
+    maker: str
+    filters: int
+    no_new_privileges: bool
+    open: bool
+
+
+@dataclass(frozen=True)
 class Call:
     """struct observation with its key."""
 
@@ -88,7 +110,10 @@ class State:
     recordings_lost: int
     namespaces_lost: int
     requests_lost: int
-    generation: int
+    dropped: int
+    queued_recordings: int = 0
+    queued_observations: int = 0
+    queued_executables: int = 0
 
 
 def head(value: bytes) -> Head:
@@ -110,7 +135,51 @@ def command_thread(recording: int, filters: int) -> bytes:
 
     `filters`: how many seccomp filters the forking task has.
     """
-    return THREAD.pack(recording, 0, 0, 0, 0, filters, 0, 1, b"")
+    return THREAD.pack(recording, 0, 0, 0, 0, filters, 0, 1, 0, b"")
+
+
+def adopted_head(scope: Adopted, born: int) -> bytes:
+    """A value of the map `recordings` for tasks that run already."""
+    unfiltered = scope.open and not scope.filters
+    flags = (bool(scope.filters) and scope.open, unfiltered, scope.no_new_privileges, False)
+    return HEAD.pack(
+        *(0, 0, 0, born),
+        *(0,) * 4,
+        *(0,) * 5,
+        ADOPTED,
+        *flags,
+        *(0, 0, scope.namespace, scope.process, 0),
+        scope.maker.encode()[:15],
+        scope.container.encode(),
+    )
+
+
+def adopted_thread(recording: int, scope: Adopted, executable: int) -> bytes:
+    """What waits in the map `strays` for a task that runs already."""
+    return THREAD.pack(recording, 0, executable, 0, 0, scope.filters, scope.open, 0, 1, b"")
+
+
+def path(text: str, first: int) -> Tuple[int, bytes]:
+    """An executable's id and its value in the map `executables`, for a path that is known."""
+    components = [name.encode(errors="surrogateescape") for name in text.split("/") if name]
+    kept = b"".join(name + b"\0" for name in reversed(components))
+    cut = len(kept) > PATH_SIZE
+    while len(kept) > PATH_SIZE:
+        kept = kept[: kept[:-1].rindex(b"\0") + 1] if b"\0" in kept[:-1] else b""
+    number = int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
+    )
+    return max(number, 2), EXECUTABLE.pack(first, len(kept), cut, kept)
+
+
+def switches(now: int, strays: bool, resident: bool) -> bytes:
+    """The one value of the map `switches`: `now` (ns, CLOCK_MONOTONIC) begins a generation."""
+    return SWITCHES.pack(now, strays, resident)
+
+
+def is_resident(value: bytes) -> bool:
+    """Whether the one value of `switches` says so."""
+    return bool(SWITCHES.unpack(value)[2])
 
 
 def call(key: bytes, value: bytes) -> Call:

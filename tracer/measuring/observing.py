@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel.recorder import Recorder
+from tracer.kernel.recorder import Recorder, own
 from tracer.measuring.counting import Sample, sample_of
 from tracer.measuring.variants import (
     CONTAINERS,
@@ -44,7 +44,7 @@ def observe_starts(target: Target, wanted: int, progress: Progress) -> List[Samp
 
     def take(round: int, said: int) -> Iterator[Sample]:
         numbers = range(round * size, (round + 1) * size)
-        with Recorder() as recorder:
+        with own() as recorder:
             command = _run(recorder, start_script(target, numbers), said)
             _wait_for_ends(recorder, command, {})
             yield from _samples(recorder, command, target)
@@ -57,7 +57,7 @@ def observe_execs(target: Target, wanted: int, progress: Progress) -> List[Sampl
     """Execute at least `wanted` programs in running containers; what the runtime called in each."""
     numbers = range(min(wanted, AT_ONCE))
 
-    with _removed(target), Recorder() as recorder:
+    with _removed(target), own() as recorder:
         # Started while it is recorded: one without a cgroup of its own is not known later.
         command = _run(recorder, lasting_script(target, numbers), subprocess.DEVNULL)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Callable, List, Mapping, Optional, Tuple
@@ -18,7 +19,7 @@ from tracer.kernel import program
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording
-from tracer.session import assembly, marker
+from tracer.session import assembly, marker, resident
 from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
 from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
@@ -80,11 +81,12 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     """
     end = None if plan.duration is None else time.monotonic() + plan.duration
     assembly.check_names()  # before the command runs: without them nothing could be made of it
-    with Recorder() as recorder:
+    with resident.for_session(tell) as recorder, ExitStack() as ending:
         command = _as_asked(plan)
         with recorder.command() as number:
+            session = _Session(plan, recorder, number)
+            ending.callback(session.leave)
             child = signals.start(command, plan.output)
-        session = _Session(plan, recorder, number)
         status = wait_for_command(
             child, signals, Pace(LOOK_SECONDS, end), lambda: watch(session.look())
         )
@@ -127,7 +129,7 @@ class _Session:
         """
         heads = self._recorder.heads()
         found = self._belongings(heads, look_up)
-        if _is_crowded(heads):
+        if not self._recorder.is_resident and _is_crowded(heads):
             mine = self._belongings(heads, self._ask)
             kept = mine.tree | {one.recording for one in mine.containers}
             self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
@@ -180,7 +182,7 @@ class _Session:
         """The recordings, read from the maps once everything is over."""
         heads = self._recorder.heads()
         found = self._belongings(heads, self._ask)
-        doubts = assembly.Doubts(self._recorder.state(), self._recorder.recursion_misses())
+        doubts = assembly.Doubts(self._recorder.losses(), self._recorder.recursion_misses())
         wanted = found.tree | {one.recording for one in found.containers}
         contents = self._recorder.contents(wanted)
         recordings: List[Recording] = []
@@ -202,6 +204,15 @@ class _Session:
             own = [contents[one] for one in sorted(found.tree)]
             recordings.append(assembly.recording_of(run, own, self._host))
         return Outcome(status, tuple(recordings), tuple(failed), doubts.reasons())
+
+    def leave(self) -> None:
+        """Let go of what a recorder that stays would keep: the command, and what of it is over."""
+        if not self._recorder.is_resident:
+            return
+        heads = self._recorder.heads()
+        found = self._belongings(heads, self._ask)
+        over = {one.recording for one in found.containers if _over(one.head)}
+        self._recorder.release(found.tree | over)
 
     def _look_up(self, engine: str, reference: str) -> Optional[Named]:
         """Ask the engine that the command called, or the one of that name on this host."""

@@ -26,8 +26,18 @@ RECORDS = {
     "verdict": wire.VERDICT,
     "thread": wire.THREAD,
     "state": wire.STATE,
+    "switches": wire.SWITCHES,
 }
-CONSTANTS = ("COMMAND", "NAMESPACE", "CGROUP", "EXECUTABLE_UNKNOWN", "EXECUTABLE_RUNTIME")
+CONSTANTS = (
+    "COMMAND",
+    "NAMESPACE",
+    "CGROUP",
+    "ADOPTED",
+    "EXECUTABLE_UNKNOWN",
+    "EXECUTABLE_RUNTIME",
+    "PATH_SIZE",
+    "IMPOSSIBLE",
+)
 # Fields of padding in C, `x` in the format.
 UNNAMED = ("reserved",)
 
@@ -168,7 +178,64 @@ def test_a_commands_head_and_thread_are_what_the_kernel_side_expects():
 
     assert (head.kind, head.born, head.first_process) == (wire.COMMAND, 7, 42)
     assert (head.outer, head.alive, head.filtered, head.observations) == (0, 0, False, 0)
-    assert thread == (99, 0, 0, 0, 0, 3, 0, 1)
+    assert thread == (99, 0, 0, 0, 0, 3, 0, 1, 0)
+
+
+SCOPE = wire.Adopted(
+    process=42,
+    container="ab" * 32,
+    namespace=4026532222,
+    maker="runc",
+    filters=2,
+    no_new_privileges=True,
+    open=True,
+)
+
+
+def test_what_is_adopted_reads_back_as_open_and_not_yet_counted():
+    """
+    What user space writes for tasks that run already says whose they are, and since when.
+    """
+    head = wire.head(wire.adopted_head(SCOPE, 7))
+    thread = wire.VERDICT.unpack(wire.adopted_thread(99, SCOPE, 5)[: wire.VERDICT.size])
+
+    assert (head.kind, head.born, head.first_process) == (wire.ADOPTED, 7, 42)
+    assert (head.container, head.namespace, head.maker) == ("ab" * 32, 4026532222, "runc")
+    assert (head.filtered, head.unfiltered, head.no_new_privileges) == (True, False, True)
+    assert (head.alive, head.observations, head.user) == (0, 0, 0)
+    assert thread == (99, 0, 5, 0, 0, 2, 1, 0, 1)
+
+
+def test_what_is_adopted_before_its_window_opens_has_no_filter_of_its_own_yet():
+    """
+    Filters that were there before count as the runtime's.
+    """
+    scope = dataclasses.replace(SCOPE, open=False)
+
+    head = wire.head(wire.adopted_head(scope, 7))
+
+    assert (head.filtered, head.unfiltered) == (False, False)
+
+
+@pytest.mark.parametrize("path", ["/usr/sbin/nginx", "/a", "/" + "/".join(["x" * 99] * 5)])
+def test_a_path_that_is_written_reads_back(path: str):
+    """
+    User space names executables as the kernel side does.
+    """
+    number, value = wire.path(path, 7)
+
+    assert wire.executable(wire.EXECUTABLE_KEY.pack(99, number), value) == (99, number, path)
+
+
+def test_a_path_that_has_no_room_loses_its_beginning():
+    """
+    Whole components go, the outermost first, and it can be seen.
+    """
+    number, value = wire.path("/outer/" + "/".join(["x" * 99] * 5) + "/inner", 7)
+
+    _, _, path = wire.executable(wire.EXECUTABLE_KEY.pack(99, number), value)
+
+    assert path == "[...]/" + "/".join(["x" * 99] * 5) + "/inner"
 
 
 def test_a_call_is_read_with_its_key():

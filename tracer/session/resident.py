@@ -1,0 +1,178 @@
+"""
+The recorder that stays: who may start it, find it, use it and take it away.
+
+It is no daemon: `start` pins it and ends, and everybody else looks into its maps. What a killed
+`run` has left there is let go by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Callable, Mapping, Optional
+
+from tracer import __version__
+from tracer.errors import HostError
+from tracer.kernel import pinned, program
+from tracer.kernel.pinned import Stamp
+from tracer.kernel.recorder import Recorder, own
+from tracer.kernel.wire import ADOPTED, COMMAND, Head
+
+START = "seccomp-trace recorder start"
+REPLACE = "seccomp-trace recorder start --replace"
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What went with a recorder: how many recordings of containers nobody had collected."""
+
+    recordings: int
+    running: int
+
+
+def start(replace: bool = False, capacity: Mapping[str, int] = program.CAPACITY) -> bool:
+    """
+    Load a recorder and pin it; False if there is one of this version already.
+
+    Raises HostError if that cannot be done, or one of another version is there and `replace` does
+    not say that its recordings may go.
+    """
+    with pinned.lock():
+        mounted = pinned.mount()
+        present = pinned.stamp()
+        if present is not None:
+            if present.sources == program.identity():
+                return False
+            if not replace:
+                raise _foreign(present, "replace it, with all that it holds: " + REPLACE)
+            mounted = mounted or present.mounted
+        try:
+            _start(mounted, capacity)
+        except BaseException:
+            if mounted:
+                pinned.unmount()
+            raise
+        return True
+
+
+def _start(mounted: bool, capacity: Mapping[str, int]) -> None:
+    recorder = own(capacity)
+    with recorder:
+        recorder.make_resident()
+        _make_own_container_known(recorder)
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        stamp = Stamp(__version__, program.identity(), now, mounted)
+        recorder.pin(lambda loaded: pinned.keep(loaded, stamp))
+
+
+def _make_own_container_known(recorder: Recorder) -> None:
+    """Where a cgroup namespace hides the container that we are in, the kernel side finds it."""
+    with recorder.command() as recording:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+    recorder.release({recording})
+
+
+def stop() -> Optional[Left]:
+    """
+    Take the recorder away, whatever its version, and all that it holds; None if there is none.
+
+    Raises HostError.
+    """
+    with pinned.lock():
+        present = pinned.stamp()
+        left = None if present is None else _left(present)
+        pinned.leave()
+        if present is not None and present.mounted:
+            pinned.unmount()
+        pinned.forget_lock()
+        return left
+
+
+def _left(present: Stamp) -> Left:
+    if present.sources != program.identity():
+        return Left(0, 0)  # nobody here can read what it holds
+    with find() as recorder:
+        held = [head for head in recorder.heads().values() if head.container]
+    return Left(len(held), sum(head.alive > 0 for head in held))
+
+
+def find() -> Recorder:
+    """The recorder that stays. Raises HostError if there is none, or none that we can read."""
+    present = pinned.stamp()
+    if present is None:
+        raise HostError("no recorder is running here", START)
+    if present.sources != program.identity():
+        raise _foreign(present, REPLACE)
+    loaded = pinned.opened()
+    if loaded is None:
+        raise HostError("the recorder is being stopped right now", START)
+    recorder = Recorder(loaded)
+    tidy(recorder)
+    return recorder
+
+
+def ensure() -> Recorder:
+    """The recorder that stays, started if there is none. Raises HostError."""
+    with suppress(HostError):
+        return find()
+    start()
+    return find()
+
+
+def for_session(tell: Tell) -> Recorder:
+    """
+    The recorder that stays, or else one of our own; `tell` hears of one that cannot be used.
+
+    Raises HostError.
+    """
+    try:
+        present = pinned.stamp()
+        if present is not None:
+            return find()
+    except HostError as error:
+        tell(f"{error}; recording without it")
+    return own()
+
+
+def tidy(recorder: Recorder) -> None:
+    """Let go of the recordings of commands whose `run` was killed: nobody will ask for them."""
+    heads = recorder.heads()
+    dead = {number for number, head in heads.items() if head.kind == COMMAND and not is_there(head)}
+    if dead:
+        recorder.release(dead | {one for one in heads if _is_part(heads[one], dead)})
+
+
+def _is_part(head: Head, dead: "set[int]") -> bool:
+    """Whether a recording is a piece of such a command's own tree, and no container."""
+    return head.outer in dead and not head.container and not head.launcher
+
+
+def is_there(head: Head) -> bool:
+    """Whether the process still exists that user space named when it made this recording."""
+    try:
+        with open(f"/proc/{head.first_process}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    started = int(fields[19]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")  # proc_pid_stat(5)
+    return started <= head.born and fields[0] not in "ZX"
+
+
+def is_running(head: Head) -> bool:
+    """Whether a recording's container has not come to its end."""
+    return is_there(head) if head.kind == ADOPTED else head.alive > 0
+
+
+def _foreign(present: Stamp, hint: str) -> HostError:
+    return HostError(
+        f"the recorder that is running here is another version's ({present.version}, and this is "
+        f"{__version__})",
+        hint,
+    )
