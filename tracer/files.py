@@ -90,15 +90,25 @@ def write_somewhere(text: str, name: str) -> str:
 
 
 class Destination:
-    """A file to be written, whole or not at all, in a directory that is held open."""
+    """
+    A file to be written, whole or not at all, in a directory that is held open.
+
+    `objection` says what else than its content speaks against replacing a file, if anything does.
+    """
 
     def __init__(
-        self, path: str, directory: int, name: str, is_replaceable: Callable[[str], bool]
+        self,
+        path: str,
+        directory: int,
+        name: str,
+        is_replaceable: Callable[[str], bool],
+        objection: Callable[[os.stat_result], str] = lambda status: "",
     ) -> None:
         self.path = path
         self._directory = directory
         self._name = name
         self._is_replaceable = is_replaceable
+        self._objection = objection
 
     def __enter__(self) -> Destination:
         return self
@@ -120,7 +130,9 @@ class Destination:
     def beside(self, suffix: str) -> Destination:
         """Return, unchecked, the destination of the same name plus suffix in this directory."""
         again = os.dup(self._directory)
-        return Destination(self.path + suffix, again, self._name + suffix, self._is_replaceable)
+        return Destination(
+            self.path + suffix, again, self._name + suffix, self._is_replaceable, self._objection
+        )
 
     def check(self) -> None:
         """Raise OutputError unless this can, and may, be written now."""
@@ -154,6 +166,9 @@ class Destination:
             return None
         if not stat.S_ISREG(status.st_mode):
             raise OutputError(f"{self.path}: is {_kind(status.st_mode)}", "name a file")
+        objection = self._objection(status)
+        if objection:
+            raise OutputError(f"{self.path}: {objection}", "choose another name, or remove it")
         if status.st_size and not self._may_replace():
             raise OutputError(
                 f"{self.path}: is there already, and nothing that this command writes",

@@ -20,17 +20,18 @@ PACKAGE = Path(__file__).parents[2] / "tracer"
 PURE = ("capabilities", "document", "errors", "profile", "recording", "syscalls", "text")
 # Which parts each of these must not know.
 STRANGERS = {
-    "kernel": ("container", "report", "session", "cli", "profile"),
-    "container": ("kernel", "report", "session", "cli", "profile"),
-    "report": ("kernel", "container", "session", "cli"),
-    "session": ("report", "cli"),
+    "kernel": ("container", "report", "session", "hook", "cli", "profile"),
+    "container": ("kernel", "report", "session", "hook", "cli", "profile"),
+    "report": ("kernel", "container", "session", "hook", "cli"),
+    "session": ("report", "hook", "cli"),
+    "hook": ("report", "cli"),
 }
 # One door for each third party. A program of its own beside `cli` is only `python -m
 # tracer.measuring`, for those who measure runtime floors.
 DOORS = {
     "bcc": ("kernel.program",),
     "click": ("cli", "measuring.__main__"),
-    "jinja2": ("report",),
+    "jinja2": ("report", "hook"),
     "pyroute2": ("kernel.audit",),
     "pyseccomp": ("profile.libseccomp",),
     "system_calls": ("syscalls",),
