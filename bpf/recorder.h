@@ -53,7 +53,7 @@ struct recording {
 	__u32 namespace;	/* inode number of its PID namespace; 0: it has none of its own */
 	__u32 first_process;	/* the first task, as the host numbers it */
 	__u32 user;		/* who made it begin: user id on the host */
-	__u32 reserved;
+	__u32 late;		/* its tasks had run before */
 	char maker[COMM_SIZE];	/* comm of the runtime, as near to the container as was seen */
 	char container[CONTAINER_ID_SIZE];	/* 64 hexadecimal digits from its cgroup, or zeros */
 };

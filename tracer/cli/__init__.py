@@ -22,12 +22,14 @@ from tracer.text import printable
 # command: what `seccomp-trace --help` says of it. Its file is tracer/cli/NAME.py.
 COMMANDS = {
     "run": "Run a command, record what its containers need, write the profile.",
+    "recorder": "Keep a recorder in the kernel: start, stop, status, ps, collect.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",
     "check": "Name what a profile would deny of what was recorded, and of its runtime.",
     "lint": "Say what is suspicious about a profile by itself.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
+    "caps": "Capabilities: decode masks, show what a container holds.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }
 

@@ -49,6 +49,13 @@ def baseline(command: Decorated) -> Decorated:
     )(command)
 
 
+def form(command: Decorated) -> Decorated:
+    """--format."""
+    return click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+    )(command)
+
+
 def floor_names(value: str) -> FrozenSet[str]:
     """
     The runtimes that --runtime-floor names; empty for auto and none.

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from tracer import files
-from tracer.cli import complain
+from tracer.cli import complain, say
 from tracer.cli.given import STANDARD_OUTPUT, text_of
 from tracer.errors import OutputError
 from tracer.files import Destination
-from tracer.profile.making import Made
+from tracer.profile.making import Made, Wanted, make
 from tracer.profile.formats import is_profile
 from tracer.recording import Recording, from_json, is_recording, to_json
 
@@ -41,7 +41,7 @@ class Written:
     """
     Where a recording's profile, and the recording itself if it was kept, are now.
 
-    `as_asked`: both are where they were asked to be.
+    `as_asked`: both are where they were asked to be, and the recording is complete.
     """
 
     profile: str
@@ -116,7 +116,7 @@ class Results:
         suffix = "" if recording.complete else INCOMPLETE
         kept, kept_as_asked = self._keep(to_json(recording), name, suffix)
         profile, as_asked = self._write_profile(made.text, name, suffix)
-        return Written(profile, kept, as_asked and kept_as_asked)
+        return Written(profile, kept, as_asked and kept_as_asked and recording.complete)
 
     def _keep(self, text: str, name: str, suffix: str) -> Saved:
         if self._recording is not None:
@@ -196,6 +196,24 @@ def _save_elsewhere(error: OutputError, path: str, text: str) -> Saved:
     where = files.write_somewhere(text, os.path.basename(path))
     complain(OutputError(f"{error.message}; it was saved as {where} instead", error.hint))
     return Saved(where, False)
+
+
+def deliver(results: Results, wanted: Wanted, recording: Recording) -> Optional[Written]:
+    """Make a profile, write the results and say so; None if they could not be written."""
+    from tracer.report.summary import summary
+
+    made = make(recording, wanted)
+    for message in made.messages:
+        complain(message)
+    try:
+        written = results.write(recording, made)
+    except OutputError as error:
+        complain(error)
+        return None
+    say(summary(recording, made, written.profile, written.recording))
+    for line in incomplete_lines(recording):
+        complain(f"not complete: {line}")
+    return written
 
 
 def incomplete_lines(recording: Recording) -> List[str]:

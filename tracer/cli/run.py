@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Optional, Tuple
 
 import click
 
-from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options, say
+from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options
 from tracer.cli.given import baseline_in
-from tracer.cli.results import Results, incomplete_lines
-from tracer.errors import OutputError
-from tracer.profile.making import Wanted, make
-from tracer.recording import Recording
+from tracer.cli.results import Results, deliver
+from tracer.profile.making import Wanted
 from tracer.text import printable
 
 if TYPE_CHECKING:
@@ -77,25 +75,7 @@ def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> i
         for doubt in outcome.doubts:
             complain(f"not complete: {doubt.text} ({doubt.count})")
     results.check_number(outcome.recordings)
-    good = [_write(results, wanted, one) for one in outcome.recordings]
-    if not good:
+    written = [deliver(results, wanted, one) for one in outcome.recordings]
+    if not written:
         return outcome.status or TRACER_FAILED
-    return outcome.status if all(good) else TRACER_FAILED
-
-
-def _write(results: Results, wanted: Wanted, recording: Recording) -> bool:
-    """Write one recording's results and say so; False if something is wrong with them."""
-    from tracer.report.summary import summary
-
-    made = make(recording, wanted)
-    for message in made.messages:
-        complain(message)
-    try:
-        written = results.write(recording, made)
-    except OutputError as error:
-        complain(error)
-        return False
-    say(summary(recording, made, written.profile, written.recording))
-    for line in incomplete_lines(recording):
-        complain(f"not complete: {line}")
-    return recording.complete and written.as_asked
+    return outcome.status if all(one and one.as_asked for one in written) else TRACER_FAILED

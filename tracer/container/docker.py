@@ -5,9 +5,16 @@ docker: its containers are no children of its client, and its daemon knows what 
 from __future__ import annotations
 
 import time
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
-from tracer.container.engines import Ask, Named, fields_of, string_at
+from tracer.container.engines import Ask, Named, fields_of, inspected, string_at
+
+# Our names for what `docker container inspect` knows.
+TEMPLATE = (
+    '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.Image}},'
+    '"process":{{json .State.Pid}},"started":{{json .State.StartedAt}},'
+    '"runtime":{{json .HostConfig.Runtime}},"labels":{{json .Config.Labels}}}'
+)
 
 
 class Docker:
@@ -19,13 +26,13 @@ class Docker:
         self, client: Sequence[str], reference: str, since: int, ask: Ask
     ) -> Optional[Named]:
         """See Engine.look_up."""
-        template = '{"id":{{json .Id}},"name":{{json .Name}},"image":{{json .Config.Image}}}'
-        inspect = [*client, "container", "inspect", "--format", template, "--", reference]
-        found = fields_of(ask(inspect))
-        if string_at(found, "id"):
-            name = string_at(found, "name").lstrip("/")
-            return Named(string_at(found, "id"), name, string_at(found, "image"))
-        return self._event(client, reference, since, ask)
+        found = self.inspect(client, [reference], ask)
+        return found[0] if found else self._event(client, reference, since, ask)
+
+    def inspect(self, client: Sequence[str], references: Sequence[str], ask: Ask) -> List[Named]:
+        """See Engine.inspect."""
+        options = ["container", "inspect", "--format", TEMPLATE, "--"]
+        return inspected(ask([*client, *options, *references]))
 
     def _event(
         self, client: Sequence[str], reference: str, since: int, ask: Ask

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple
+from datetime import datetime
+from functools import lru_cache
+from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 ANSWER_SECONDS = 20
+AT_ONCE = 200  # containers asked about in one command
 
 Ask = Callable[[Sequence[str]], str]
 
@@ -24,13 +29,18 @@ class Named:
     """
     What an engine says of a container; empty where it says nothing.
 
-    `infra`: it only holds a pod's namespaces.
+    `infra`: it only holds a pod's namespaces. `process`: its first one on this host, 0 if it does
+    not run. `started`: seconds since the epoch, 0 if unknown. `runtime`: name or path.
     """
 
     id: str
     name: str = ""
     image: str = ""
     infra: bool = False
+    process: int = 0
+    started: float = 0.0
+    runtime: str = ""
+    labels: Tuple[Tuple[str, str], ...] = ()
 
 
 class Engine(Protocol):
@@ -48,9 +58,12 @@ class Engine(Protocol):
         which its events are asked for. None if the engine does not know it.
         """
 
+    def inspect(self, client: Sequence[str], references: Sequence[str], ask: Ask) -> List[Named]:
+        """Those containers of these ids or names that exist now."""
+
 
 def ask(command: Sequence[str]) -> str:
-    """What a command prints on standard output; empty if it fails or takes too long."""
+    """What a command prints on standard output; empty if it cannot be run or takes too long."""
     try:
         done = subprocess.run(
             list(command),
@@ -58,7 +71,7 @@ def ask(command: Sequence[str]) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=ANSWER_SECONDS,
-            check=True,
+            check=False,
         )
     except (OSError, subprocess.SubprocessError, ValueError):
         return ""
@@ -69,6 +82,13 @@ def runtime_version(path: str, ask: Ask = ask) -> str:
     """The version that an OCI runtime says it has (`runc --version`), or an empty string."""
     words = ask([path, "--version"]).split("\n")[0].split()
     return words[-1] if words and words[0] == os.path.basename(path) else ""
+
+
+@lru_cache(maxsize=None)
+def installed_version(runtime: str) -> str:
+    """The version of a runtime that may be known by its name only, or an empty string."""
+    found = shutil.which(runtime, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return runtime_version(found) if found else ""
 
 
 def fields_of(text: str) -> Mapping[str, object]:
@@ -88,12 +108,61 @@ def string_at(fields: Mapping[str, object], *path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def named(fields: Mapping[str, object]) -> Optional[Named]:
+    """An engine's description of a container, under our own names for its fields, if it is one."""
+    if not string_at(fields, "id"):
+        return None
+    process, labels = fields.get("process"), fields.get("labels")
+    return Named(
+        id=string_at(fields, "id"),
+        name=string_at(fields, "name").lstrip("/"),
+        image=string_at(fields, "image"),
+        infra=fields.get("infra") is True,
+        process=process if isinstance(process, int) else 0,
+        started=_seconds(string_at(fields, "started")),
+        runtime=string_at(fields, "runtime"),
+        labels=tuple(
+            sorted((key, str(value)) for key, value in labels.items())
+            if isinstance(labels, dict)
+            else ()
+        ),
+    )
+
+
+def _seconds(timestamp: str) -> float:
+    """A time as engines write it (RFC 3339, nine digits for the fraction); 0 if it is none."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT[\d:]{8})(\.\d+)?(Z|[+-]\d\d:\d\d)", timestamp)
+    if not found:
+        return 0.0
+    zone = "+00:00" if found[3] == "Z" else found[3]
+    try:
+        return datetime.fromisoformat(found[1] + zone).timestamp() + float(found[2] or 0)
+    except ValueError:
+        return 0.0
+
+
 def registry() -> Mapping[str, Engine]:
     """The engines by name."""
     from tracer.container.docker import Docker
     from tracer.container.podman import Podman
 
     return {"podman": Podman(), "docker": Docker()}
+
+
+def known(references: Sequence[str], ask: Ask = ask) -> Mapping[str, Tuple[str, Named]]:
+    """What this host's engines know of these containers: by id, the engine and what it says."""
+    found: Dict[str, Tuple[str, Named]] = {}
+    for name, engine in registry().items():
+        for start in range(0, len(references), AT_ONCE):
+            some = references[start : start + AT_ONCE]
+            for one in engine.inspect([name], some, ask):
+                found.setdefault(one.id, (name, one))
+    return found
+
+
+def inspected(answer: str) -> List[Named]:
+    """The containers that an engine has described, one on a line."""
+    return [one for one in (named(fields_of(line)) for line in answer.splitlines()) if one]
 
 
 def started_by_request(line: str) -> Tuple[str, bool]:

@@ -9,9 +9,9 @@ for a rootless one, and for one without a cgroup.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence
+from typing import List, Mapping, Optional, Sequence
 
-from tracer.container.engines import Ask, Named, fields_of, string_at
+from tracer.container.engines import Ask, Named, fields_of, inspected, named, string_at
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ OPTIONS = {
     "-r": "runtime",
     "--runtime": "runtime",
 }
+
+
+# Our names for what `podman container inspect` knows.
+TEMPLATE = (
+    '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .ImageName}},'
+    '"infra":{{json .IsInfra}},"process":{{json .State.Pid}},'
+    '"started":{{json .State.StartedAt}},"runtime":{{json .OCIRuntime}},'
+    '"labels":{{json .Config.Labels}}}'
+)
 
 
 def read_launch(arguments: Sequence[str]) -> Optional[Launch]:
@@ -69,20 +78,13 @@ class Podman:
         self, client: Sequence[str], reference: str, since: int, ask: Ask
     ) -> Optional[Named]:
         """See Engine.look_up."""
-        template = (
-            '{"id":{{json .ID}},"name":{{json .Name}},"image":{{json .ImageName}},'
-            '"infra":{{json .IsInfra}}}'
-        )
-        inspect = [*client, "container", "inspect", "--format", template, "--", reference]
-        found = fields_of(ask(inspect)) or self._event(client, reference, since, ask)
-        if not string_at(found, "id"):
-            return None
-        return Named(
-            string_at(found, "id"),
-            string_at(found, "name"),
-            string_at(found, "image"),
-            found.get("infra") is True,
-        )
+        found = self.inspect(client, [reference], ask)
+        return found[0] if found else named(self._event(client, reference, since, ask))
+
+    def inspect(self, client: Sequence[str], references: Sequence[str], ask: Ask) -> List[Named]:
+        """See Engine.inspect."""
+        options = ["container", "inspect", "--format", TEMPLATE, "--"]
+        return inspected(ask([*client, *options, *references]))
 
     def _event(
         self, client: Sequence[str], reference: str, since: int, ask: Ask

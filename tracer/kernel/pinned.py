@@ -38,6 +38,8 @@ _DETACH = 2  # MNT_DETACH
 STAMP_SIZE = 1024  # of its map's one value: JSON, and zeros. Every version keeps to that.
 _ARRAY = 2  # BPF_MAP_TYPE_ARRAY
 
+OWN_FILES = frozenset(("maps.debug", "progs.debug"))  # kernel/bpf/preload, since 5.10
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -116,7 +118,7 @@ def mount() -> bool:
 def unmount() -> None:
     """Undo `mount`, unless others have put something there since. Hold the lock."""
     with suppress(OSError):
-        if not os.listdir(BPFFS):
+        if OWN_FILES.issuperset(os.listdir(BPFFS)):
             _libc.umount2(os.fsencode(BPFFS), _DETACH)
 
 

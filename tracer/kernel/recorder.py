@@ -155,6 +155,10 @@ class Recorder:
         """Bytes of kernel memory that its maps take; what each thread has comes on top."""
         return sum(bpf.memory(descriptor) for descriptor in self._maps.values())
 
+    def room(self, name: str) -> int:
+        """How many entries a map has room for."""
+        return bpf.map_shape(self._maps[name]).entries
+
     def adopt(self, scope: wire.Adopted) -> int:
         """A new recording for tasks that run already; its id. `take` brings them in."""
         recording = time.clock_gettime_ns(time.CLOCK_MONOTONIC)

@@ -26,7 +26,7 @@ AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
 AUDIT_ARCH_ARM = 0x40000028
 
-HEAD = struct.Struct("=QQQQQQqQQQQQQIBBBBIIIII4x16s64s")
+HEAD = struct.Struct("=QQQQQQqQQQQQQIBBBBIIIIII16s64s")
 OBSERVATION_KEY = struct.Struct("=QQII")
 OBSERVATION = struct.Struct("=QI4x16s")
 EXECUTABLE_KEY = struct.Struct("=QQ")
@@ -67,6 +67,7 @@ class Head:
     namespace: int
     first_process: int
     user: int
+    late: bool
     maker: str
     container: str
 
@@ -120,13 +121,14 @@ def head(value: bytes) -> Head:
     """A value of the map `recordings`."""
     fields = list(HEAD.unpack(value))
     fields[14:18] = [bool(flag) for flag in fields[14:18]]
-    fields[23:25] = [text(field) for field in fields[23:25]]
+    fields[23] = bool(fields[23])
+    fields[24:26] = [text(field) for field in fields[24:26]]
     return Head(*fields)
 
 
 def command_head(born: int, process: int) -> bytes:
     """A value of the map `recordings` for a command that is about to start."""
-    return HEAD.pack(*(0, 0, 0, born), *(0,) * 9, COMMAND, *(0,) * 7, process, 0, b"", b"")
+    return HEAD.pack(*(0, 0, 0, born), *(0,) * 9, COMMAND, *(0,) * 7, process, 0, 0, b"", b"")
 
 
 def command_thread(recording: int, filters: int) -> bytes:
@@ -148,7 +150,7 @@ def adopted_head(scope: Adopted, born: int) -> bytes:
         *(0,) * 5,
         ADOPTED,
         *flags,
-        *(0, 0, scope.namespace, scope.process, 0),
+        *(0, 0, scope.namespace, scope.process, 0, scope.open),
         scope.maker.encode()[:15],
         scope.container.encode(),
     )

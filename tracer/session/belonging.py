@@ -74,10 +74,10 @@ def belongings(evidence: Evidence) -> Belongings:
     asked = _asked_for(evidence, tree)
     containers: List[Container] = []
     own: Set[int] = {evidence.command}
-    for recording, head in sorted(_genuine(evidence.heads).items()):
+    for recording, head in sorted(genuine(evidence.heads).items()):
         launch = read_launch(evidence.launches.get(head.launcher, ()))
         if recording in tree and head.kind != COMMAND:
-            if head.container or launch or _runtime_of(head):
+            if head.container or launch or runtime_of(head):
                 containers.append(_of_tree(recording, head, launch, evidence.look_up))
             else:
                 own.add(recording)
@@ -95,7 +95,7 @@ def _tree(command: int, heads: Mapping[int, Head]) -> FrozenSet[int]:
     return frozenset(tree)
 
 
-def _genuine(heads: Mapping[int, Head]) -> Mapping[int, Head]:
+def genuine(heads: Mapping[int, Head]) -> Mapping[int, Head]:
     """
     The heads without those of users who entered a cgroup named like a container of root's, before
     it was there.
@@ -119,7 +119,7 @@ def _of_tree(recording: int, head: Head, launch: Optional[Launch], look_up: Look
         id=id,
         name=launch.name if launch and not launch.joins else (named.name if named else ""),
         image=named.image if named else "",
-        runtime=launch.runtime if launch else _runtime_of(head),
+        runtime=launch.runtime if launch else runtime_of(head),
         late=bool(launch and launch.joins),
         infra=named.infra if named else bool(launch and launch.name.endswith("-infra")),
     )
@@ -133,13 +133,13 @@ def _of_engine(recording: int, head: Head, asked: "Asked") -> Container:
         id=head.container,
         name=asked.named.name,
         image=asked.named.image,
-        runtime=_runtime_of(head),
+        runtime=runtime_of(head),
         late=not asked.started,
         infra=asked.named.infra,
     )
 
 
-def _runtime_of(head: Head) -> str:
+def runtime_of(head: Head) -> str:
     """The name of the runtime that made a container, or an empty string."""
     name = head.maker.split(":")[0]
     return name if name in RUNTIMES else ""

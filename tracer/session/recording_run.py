@@ -5,7 +5,6 @@ One `run` from beginning to end: load, start, wait, read the maps, name what is 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -194,7 +193,11 @@ class _Session:
                 failed.append(_title(one))
                 continue
             run = assembly.run_of_container(
-                one, _version(one), self._plan.command, self._plan.unconfined, self._host
+                one,
+                engines.installed_version(one.runtime),
+                self._plan.command,
+                self._plan.unconfined,
+                self._host,
             )
             run = replace(run, integrity=run.integrity + doubts.reasons())
             recordings.append(assembly.recording_of(run, [contents[one.recording]], self._host))
@@ -243,14 +246,3 @@ def _ran(head: Head) -> bool:
 
 def _title(container: Container) -> str:
     return container.name or container.id[:12] or "container"
-
-
-@lru_cache(maxsize=None)
-def _version_of(path: str) -> str:
-    return engines.runtime_version(path)
-
-
-def _version(container: Container) -> str:
-    """The version of the runtime, which may be known by its name only."""
-    found = shutil.which(container.runtime, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    return _version_of(found) if found else ""

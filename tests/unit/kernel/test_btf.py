@@ -183,9 +183,7 @@ def test_the_running_kernels_offsets_are_those_that_a_compiler_finds(tmp_path: P
     assert None not in expected
 
 
-def offsets_by_compiler(
-    bpftool: str, directory: Path, members: list[tuple[str, str]]
-) -> list[int]:
+def offsets_by_compiler(bpftool: str, directory: Path, members: list[tuple[str, str]]) -> list[int]:
     dump = [bpftool, "btf", "dump", "file", str(btf.VMLINUX), "format", "c"]
     header = subprocess.run(dump, check=True, capture_output=True).stdout
     (directory / "vmlinux.h").write_bytes(header)

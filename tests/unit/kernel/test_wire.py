@@ -155,7 +155,7 @@ def test_a_head_is_read_field_by_field():
     """
     numbers = list(range(1, 14))
     value = wire.HEAD.pack(
-        *numbers, wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, 105, b"runc:[2:INIT]", b"ab" * 32
+        *numbers, wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, 105, 1, b"runc:[2:INIT]", b"ab" * 32
     )
 
     head = wire.head(value)
@@ -165,7 +165,7 @@ def test_a_head_is_read_field_by_field():
     assert (head.filtered, head.unfiltered) == (True, False)
     assert (head.no_new_privileges, head.outsider) == (True, False)
     assert (head.newest_architecture, head.newest_number) == (101, 102)
-    assert (head.namespace, head.first_process) == (103, 104)
+    assert (head.namespace, head.first_process, head.user, head.late) == (103, 104, 105, True)
     assert (head.maker, head.container) == ("runc:[2:INIT]", "ab" * 32)
 
 
@@ -202,7 +202,7 @@ def test_what_is_adopted_reads_back_as_open_and_not_yet_counted():
     assert (head.kind, head.born, head.first_process) == (wire.ADOPTED, 7, 42)
     assert (head.container, head.namespace, head.maker) == ("ab" * 32, 4026532222, "runc")
     assert (head.filtered, head.unfiltered, head.no_new_privileges) == (True, False, True)
-    assert (head.alive, head.observations, head.user) == (0, 0, 0)
+    assert (head.alive, head.observations, head.user, head.late) == (0, 0, 0, True)
     assert thread == (99, 0, 5, 0, 0, 2, 1, 0, 1)
 
 
@@ -214,7 +214,7 @@ def test_what_is_adopted_before_its_window_opens_has_no_filter_of_its_own_yet():
 
     head = wire.head(wire.adopted_head(scope, 7))
 
-    assert (head.filtered, head.unfiltered) == (False, False)
+    assert (head.filtered, head.unfiltered, head.late) == (False, False, False)
 
 
 @pytest.mark.parametrize("path", ["/usr/sbin/nginx", "/a", "/" + "/".join(["x" * 99] * 5)])
@@ -231,7 +231,7 @@ def test_a_path_that_has_no_room_loses_its_beginning():
     """
     Whole components go, the outermost first, and it can be seen.
     """
-    number, value = wire.path("/outer/" + "/".join(["x" * 99] * 5) + "/inner", 7)
+    number, value = wire.path("/outermost/" + "/".join(["x" * 99] * 5) + "/inner", 7)
 
     _, _, path = wire.executable(wire.EXECUTABLE_KEY.pack(99, number), value)
 

@@ -1,0 +1,168 @@
+"""
+What a recorder that stays holds: the containers among its recordings, and what they are called.
+
+Pure but for `held` and `recording_of`, which look into the maps and ask engines.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import AbstractSet, Callable, List, Mapping, Optional, Sequence, Tuple
+
+from tracer.container import engines
+from tracer.container.engines import Named
+from tracer.container.podman import Launch, read_launch
+from tracer.kernel.recorder import Recorder
+from tracer.kernel.wire import ADOPTED, COMMAND, Head
+from tracer.recording import Recording
+from tracer.session import assembly
+from tracer.session.belonging import Container, genuine, runtime_of
+from tracer.session.resident import is_running
+
+Known = Callable[[Sequence[str]], Mapping[str, Tuple[str, Named]]]
+
+SLACK_SECONDS = 1.0  # between a container's first task and when its engine says it started
+
+
+@dataclass(frozen=True)
+class Holding:
+    """
+    A container and its recording. `claimed`: a hook or a `run` is going to fetch it.
+    """
+
+    container: Container
+    labels: Tuple[Tuple[str, str], ...]
+    running: bool
+    claimed: bool
+
+    @property
+    def name(self) -> str:
+        """What people call it: its name, or the beginning of its id."""
+        return self.container.name or self.container.id[:12]
+
+
+def has_run(holding: Holding) -> bool:
+    """Whether a program was executed in the container, and not only what its runtime does."""
+    return bool(holding.container.head.executables or holding.container.head.unnamed)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """
+    Which containers: names or beginnings of ids, and what each must have. Nothing: all of them.
+
+    `labels`: KEY or KEY=VALUE. An image may lack its registry and its tag.
+    """
+
+    references: Tuple[str, ...] = ()
+    names: Tuple[str, ...] = ()
+    images: Tuple[str, ...] = ()
+    labels: Tuple[str, ...] = ()
+
+    def covers(self, holding: Holding) -> bool:
+        """Whether a holding is wanted."""
+        one = holding.container
+        return (
+            (not self.references or any(refers(name, one) for name in self.references))
+            and (not self.names or one.name in self.names)
+            and (not self.images or any(is_image(name, one.image) for name in self.images))
+            and all(has_label(label, holding.labels) for label in self.labels)
+        )
+
+
+def refers(reference: str, container: Container) -> bool:
+    """Whether a person means this container: its name, its id, or the beginning of that."""
+    return reference == container.name or (
+        len(reference) >= 3 and container.id.startswith(reference)
+    )
+
+
+def is_image(wanted: str, image: str) -> bool:
+    """Whether an image's name is the one wanted, which may lack its registry and its tag."""
+    whole = f"/{image}"
+    return whole.endswith(f"/{wanted}") or whole.rsplit(":", 1)[0].endswith(f"/{wanted}")
+
+
+def has_label(wanted: str, labels: Sequence[Tuple[str, str]]) -> bool:
+    """Whether a container has the label KEY, or KEY=VALUE."""
+    key, separator, value = wanted.partition("=")
+    return any(key == name and (not separator or value == text) for name, text in labels)
+
+
+def held(recorder: Recorder) -> Tuple[Holding, ...]:
+    """The containers that a recorder holds, the oldest first, by the names that engines know."""
+    heads, launches = recorder.heads(), recorder.launches()
+    return holdings(heads, launches, recorder.claims(), engines.known)
+
+
+def holdings(
+    heads: Mapping[int, Head],
+    launches: Mapping[int, Sequence[str]],
+    claims: AbstractSet[int],
+    known: Known,
+) -> Tuple[Holding, ...]:
+    """The containers among recordings; a PID namespace that no runtime made is none."""
+    commands = {number for number, head in heads.items() if head.kind == COMMAND}
+    found: List[Tuple[int, Head, Optional[Launch], str]] = []
+    for number, head in sorted(genuine(heads).items()):
+        launch = read_launch(launches.get(head.launcher, ()))
+        if head.kind != COMMAND and (head.container or launch or runtime_of(head)):
+            id = head.container or (launch.container if launch else "")
+            found.append((number, head, launch, id))
+    names = known(sorted({id for *_, id in found if id}))
+    held: List[Holding] = []
+    for number, head, launch, id in found:
+        engine, named = names.get(id, ("", None))
+        container = _container(number, head, launch, id, engine, named)
+        claimed = number in claims or head.outer in commands
+        if not container.infra:
+            held.append(
+                Holding(container, named.labels if named else (), is_running(head), claimed)
+            )
+    return tuple(held)
+
+
+def _container(
+    number: int, head: Head, launch: Optional[Launch], id: str, engine: str, named: Optional[Named]
+) -> Container:
+    name = launch.name if launch and not launch.joins else ""
+    return Container(
+        recording=number,
+        head=head,
+        engine="podman" if launch else engine,
+        id=id,
+        name=name or (named.name if named else ""),
+        image=named.image if named else "",
+        runtime=launch.runtime if launch else runtime_of(head),
+        late=_is_late(head, launch, named),
+        infra=named.infra if named else bool(launch and launch.name.endswith("-infra")),
+    )
+
+
+def _is_late(head: Head, launch: Optional[Launch], named: Optional[Named]) -> bool:
+    """
+    Whether the container ran before it was recorded, as far as can be told.
+
+    An exec into one looks like a beginning where no new PID namespace was seen.
+    """
+    if head.kind == ADOPTED:
+        return head.late
+    if launch:
+        return launch.joins
+    if head.namespace:
+        return False
+    born = head.born + time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return not named or not named.started or named.started < born / 1e9 - SLACK_SECONDS
+
+
+def recording_of(recorder: Recorder, holding: Holding) -> Recording:
+    """What is held of a container now."""
+    host = assembly.this_host()
+    one = holding.container
+    state = replace(recorder.state(), recordings_lost=0, requests_lost=0)  # those of others
+    doubts = assembly.Doubts(state, recorder.recursion_misses())
+    run = assembly.run_of_container(one, engines.installed_version(one.runtime), (), False, host)
+    run = replace(run, integrity=run.integrity + doubts.reasons())
+    contents = recorder.contents({one.recording})
+    return assembly.recording_of(run, [contents[one.recording]], host)
