@@ -12,8 +12,9 @@ from tracer.capabilities.sets import KINDS, Sets
 
 PODMAN, DOCKER = "podman", "docker"
 
-# podman since 4.0: containers-common's pkg/config default.go (DefaultCapabilities). Docker: Moby's
-# oci/caps/defaults.go.
+# podman: default_capabilities of the containers.conf that packages bring, and what is compiled in
+# since 4.4 (containers-common 0.51, f39f2a3f, "Rework default list of capabilities to minimal");
+# an older one without that file gives Docker's. Docker: Moby's oci/caps/defaults.go.
 _PODMAN_CAPABILITIES = frozenset(
     "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETFCAP "
     "CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT".split()
