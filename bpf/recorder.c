@@ -35,7 +35,7 @@
 #include "recorder.h"
 #include "kernel.h"
 
-#define MAX_STRAYS 4096
+#define MAX_STRAYS 8192
 #define MAX_LAUNCHES 2048
 #define MAX_REQUESTS 4096
 #define MAX_LEVELS 8

@@ -22,6 +22,7 @@ from tracer.text import printable
 # command: what `seccomp-trace --help` says of it. Its file is tracer/cli/NAME.py.
 COMMANDS = {
     "run": "Run a command, record what its containers need, write the profile.",
+    "attach": "Record a container or a process that runs already.",
     "recorder": "Keep a recorder in the kernel: start, stop, status, ps, collect.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
@@ -34,7 +35,7 @@ COMMANDS = {
 }
 
 # The commands whose exit code also says how a recording went.
-RECORDING = ("run", "generate")
+RECORDING = ("run", "attach", "generate")
 
 TRACER_FAILED = 125  # as env(1), timeout(1) and podman-run(1) have it
 UNUSABLE = 2

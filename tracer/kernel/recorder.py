@@ -162,14 +162,18 @@ class Recorder:
     def adopt(self, scope: wire.Adopted) -> int:
         """A new recording for tasks that run already; its id. `take` brings them in."""
         recording = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        key = wire.ID.pack(recording)
         born = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        bpf.update(self._maps["recordings"], key, wire.adopted_head(scope, born))
-        if scope.container:
-            bpf.update(self._maps["containers"], scope.container.encode(), key)
-        if scope.namespace:
-            bpf.update(self._maps["namespaces"], scope.namespace.to_bytes(4, "little"), key)
+        head = wire.adopted_head(scope, born)
+        bpf.update(self._maps["recordings"], wire.ID.pack(recording), head)
         return recording
+
+    def enrol(self, recording: int, scope: wire.Adopted) -> None:
+        """Have what enters the scope's container and namespace from now on recorded, too."""
+        value = wire.ID.pack(recording)
+        if scope.container:
+            bpf.update(self._maps["containers"], scope.container.encode(), value)
+        if scope.namespace:
+            bpf.update(self._maps["namespaces"], scope.namespace.to_bytes(4, "little"), value)
 
     def take(self, recording: int, scope: wire.Adopted, threads: Mapping[int, str]) -> None:
         """

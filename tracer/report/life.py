@@ -20,7 +20,7 @@ NAMED_AT_MOST = 3
 
 
 class Seen(Protocol):
-    """What one line of life says; `session.recording_run.Seen` is one."""
+    """What one line of life says; `session.looking.Seen` is one."""
 
     @property
     def name(self) -> str: ...  # noqa: E704

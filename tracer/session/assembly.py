@@ -87,19 +87,20 @@ def _reasons(*counted: Tuple[str, str, int]) -> Tuple[Reason, ...]:
     return tuple(Reason(code, text, count) for code, text, count in counted if count)
 
 
+LATE = Reason(
+    "attached-late",
+    "it was running before the recording began: what it had called is unknown",
+    1,
+)
+
+
 def head_reasons(head: wire.Head) -> Tuple[Reason, ...]:
     """What one recording's own counters say against it."""
-    return _reasons(
+    late = (LATE,) if head.late else ()
+    return late + _reasons(
         ("calls-lost", "calls were seen for which no map had room", head.lost),
         ("tasks-lost", "threads were born that could not be followed", head.lost_tasks),
     )
-
-
-LATE = Reason(
-    "attached-late",
-    "the container was running before the recording began: what it had called is unknown",
-    1,
-)
 
 
 def head_notes(head: wire.Head) -> Tuple[str, ...]:
@@ -176,7 +177,7 @@ def run_of_container(
         filter=("marker" if marker else "engine") if head.filtered else "none",
         started=head.born + host.boot,
         ended=_ended(head, host),
-        integrity=head_reasons(head) + ((LATE,) if container.late else ()),
+        integrity=(LATE,) * (container.late and not head.late) + head_reasons(head),
         notes=head_notes(head),
     )
 

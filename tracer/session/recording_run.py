@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Callable, List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from tracer.container import arguments, engines
 from tracer.container.engines import Named
@@ -20,6 +20,7 @@ from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording
 from tracer.session import assembly, marker, resident
 from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
+from tracer.session.looking import Seen, Tell, Watch, seen_of
 from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
 LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
@@ -40,22 +41,6 @@ class Plan:
     duration: Optional[float] = None
     unconfined: bool = False
     output: Optional[int] = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One line of life: what is being recorded, how many calls so far, the newest and its age."""
-
-    name: str
-    calls: int
-    architecture: str
-    newest: int
-    age: float
-    alive: int
-
-
-Watch = Callable[[Tuple[Seen, ...]], None]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -134,16 +119,8 @@ class _Session:
             self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
-            return tuple(self._seen(_title(one), one.head) for one in shown)
-        return (self._seen(os.path.basename(self._plan.command[0]), heads[self._number]),)
-
-    def _seen(self, name: str, head: Head) -> Seen:
-        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        age = (now - head.newest) / 1e9 if head.newest else 0.0
-        architecture = ""
-        if head.newest:
-            architecture = assembly.architecture_of(head.newest_architecture, head.newest_number)
-        return Seen(name, head.observations, architecture, head.newest_number, age, head.alive)
+            return tuple(seen_of(_title(one), one.head) for one in shown)
+        return (seen_of(os.path.basename(self._plan.command[0]), heads[self._number]),)
 
     def wait_for_containers(
         self, signals: Signals, end: Optional[float], watch: Watch, tell: Tell

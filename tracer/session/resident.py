@@ -11,7 +11,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional
+from typing import AbstractSet, Mapping, Optional
 
 from tracer import __version__
 from tracer.errors import HostError
@@ -19,11 +19,11 @@ from tracer.kernel import pinned, program
 from tracer.kernel.pinned import Stamp
 from tracer.kernel.recorder import Recorder, own
 from tracer.kernel.wire import ADOPTED, COMMAND, Head
+from tracer.session.looking import Tell
 
 START = "seccomp-trace recorder start"
 REPLACE = "seccomp-trace recorder start --replace"
-
-Tell = Callable[[str], None]
+MEMORY_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/memory")  # cgroups(7), versions 2 and 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Left:
 def start(replace: bool = False, capacity: Mapping[str, int] = program.CAPACITY) -> bool:
     """
     Load a recorder and pin it; False if there is one of this version already.
+
+    The calling process leaves its memory cgroup for the root of them.
 
     Raises HostError if that cannot be done, or one of another version is there and `replace` does
     not say that its recordings may go.
@@ -60,6 +62,7 @@ def start(replace: bool = False, capacity: Mapping[str, int] = program.CAPACITY)
 
 
 def _start(mounted: bool, capacity: Mapping[str, int]) -> None:
+    _leave_memory_cgroup()
     recorder = own(capacity)
     with recorder:
         recorder.make_resident()
@@ -67,6 +70,16 @@ def _start(mounted: bool, capacity: Mapping[str, int]) -> None:
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         stamp = Stamp(__version__, program.identity(), now, mounted)
         recorder.pin(lambda loaded: pinned.keep(loaded, stamp))
+
+
+def _leave_memory_cgroup() -> None:
+    """
+    Go to the root of the memory cgroups: what a map takes is charged to whoever creates it, for as
+    long as it exists (kernel/bpf/syscall.c, since 5.11), and a hook may be in a pod's.
+    """
+    for hierarchy in MEMORY_CGROUPS:
+        with suppress(OSError), open(f"{hierarchy}/cgroup.procs", "w", encoding="ascii") as root:
+            root.write("0")
 
 
 def _make_own_container_known(recorder: Recorder) -> None:
@@ -149,7 +162,7 @@ def tidy(recorder: Recorder) -> None:
         recorder.release(dead | {one for one in heads if _is_part(heads[one], dead)})
 
 
-def _is_part(head: Head, dead: "set[int]") -> bool:
+def _is_part(head: Head, dead: AbstractSet[int]) -> bool:
     """Whether a recording is a piece of such a command's own tree, and no container."""
     return head.outer in dead and not head.container and not head.launcher
 

@@ -1,0 +1,80 @@
+"""
+`seccomp-trace attach`: a container or a process that runs already.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Optional
+
+import click
+
+from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options
+from tracer.cli.given import baseline_in
+from tracer.cli.results import Results, deliver
+from tracer.profile.making import Wanted
+from tracer.text import printable
+
+if TYPE_CHECKING:
+    from tracer.session.attachment import Plan
+    from tracer.session.command import Signals
+
+
+@click.command()
+@click.argument("container", required=False)
+@click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="A process instead.")
+@click.option(
+    "-o", "--output", metavar="PROFILE|DIR/|-", help="Where the profile goes. [NAME.seccomp.json]"
+)
+@click.option("--recording", metavar="FILE", help="Keep the recording, for generate and check.")
+@options.baseline
+@options.runtime_floor
+@click.option("--duration", type=options.Seconds(), metavar="S", help="Stop after S s.")
+@click.option("--since-now", is_flag=True, help="What it called before is not wanted.")
+def attach(
+    container: Optional[str],
+    pid: Optional[int],
+    output: Optional[str],
+    recording: Optional[str],
+    baseline: Optional[str],
+    runtime_floor: str,
+    duration: Optional[float],
+    since_now: bool,
+) -> int:
+    """
+    Record CONTAINER, which is running already, until it ends, Ctrl-C, or --duration.
+
+    CONTAINER is a name or an id of podman's or docker's; --pid takes a process with its threads and
+    descendants. What it called before is unknown, so the profile is written as
+    PROFILE.incomplete, unless --since-now says that this is understood. Exit code 125 if it is
+    not complete.
+    """
+    if (container is None) == (pid is None):
+        raise click.UsageError("Name either a container or a --pid.")
+    wanted = Wanted(
+        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
+        baseline=baseline_in(baseline),
+    )
+    from tracer.session import attachment
+    from tracer.session.command import Signals
+
+    target = attachment.container(container) if container else attachment.process(pid or 0)
+    plan = attachment.Plan(target, duration, since_now)
+    with Results(output, recording) as results, Signals() as signals:
+        return _record(results, wanted, plan, signals)
+
+
+def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> int:
+    from tracer.report.life import Life
+    from tracer.session import attachment
+
+    with Life(sys.stderr) as life:
+
+        def tell(line: str) -> None:
+            life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
+
+        recording = attachment.attach(plan, signals, life.show, tell)
+    if not recording.observations:
+        complain(f"{plan.target.name} made no call while it was recorded")
+    written = deliver(results, wanted, recording)
+    return 0 if written is not None and written.as_asked else TRACER_FAILED

@@ -1,0 +1,159 @@
+"""
+Which threads belong to a container or a process that runs already, as /proc shows them.
+
+A scope's processes are its first one, all descendants of what is in it, and where it has a cgroup
+or a PID namespace of its own, whatever is in there. Processes come and go while /proc is read: one
+look tells what was there, and who needs to be certain looks again until nothing is new.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Optional, Set, Tuple
+
+from tracer.errors import HostError, InputError
+
+_ENDED = "ZX"  # proc_pid_stat(5)
+_DELETED = " (deleted)"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """
+    Whose threads: `process` is the first one, by its number on this host.
+
+    `container`: the id that its cgroup's path holds, or nothing. `namespace`: the inode number of
+    the PID namespace that it is the first process of, or 0.
+    """
+
+    process: int
+    container: str = ""
+    namespace: int = 0
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """How a process is confined by seccomp: how many filters, and whether by no_new_privs."""
+
+    filters: int
+    no_new_privileges: bool
+
+
+def scope_of(process: int, container: str = "") -> Scope:
+    """
+    The scope of a process.
+
+    Raises InputError if there is no such process, HostError if it may not be looked at.
+    """
+    try:
+        if _is_there(process):
+            own = _status(process).get("NSpid", "").split()
+            namespace = _namespace(process)
+            first = bool(own) and own[-1] == "1" and namespace != _namespace("self")
+            return Scope(process, container, namespace if first else 0)
+    except PermissionError as error:
+        raise HostError(f"process {process} may not be looked at", "be root") from error
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    raise InputError(f"there is no process {process}")
+
+
+def confinement_of(process: int) -> Confinement:
+    """How a process is confined now. Raises InputError if it is no more."""
+    try:
+        status = _status(process)
+        return Confinement(int(status["Seccomp_filters"]), status["NoNewPrivs"].strip() == "1")
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"there is no process {process}") from error
+
+
+def command_of(process: int) -> Tuple[str, ...]:
+    """A process's command line; empty if it has none, or is no more."""
+    with suppress(OSError):
+        with open(f"/proc/{process}/cmdline", encoding="utf-8", errors="surrogateescape") as line:
+            return tuple(line.read().split("\0")[:-1])
+    return ()
+
+
+def threads(scope: Scope) -> Dict[int, str]:
+    """The scope's threads now, by number, each with its executable's path ("" if unknown)."""
+    found: Dict[int, str] = {}
+    for process in _processes(scope):
+        path = _executable(process)
+        with suppress(OSError):
+            found.update((int(name), path) for name in os.listdir(f"/proc/{process}/task"))
+    return found
+
+
+def _processes(scope: Scope) -> Set[int]:
+    parents = {process: parent for process, parent in _parents()}
+    members = {one for one in parents if one == scope.process or _is_inside(one, scope)}
+    children: Dict[int, List[int]] = {}
+    for process, parent in parents.items():
+        children.setdefault(parent, []).append(process)
+    waiting = list(members)
+    while waiting:
+        new = [one for one in children.get(waiting.pop(), []) if one not in members]
+        members.update(new)
+        waiting += new
+    return members
+
+
+def _parents() -> Iterator[Tuple[int, int]]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            fields = _stat(int(name))
+            if fields is not None:
+                yield int(name), int(fields[1])
+
+
+def _is_inside(process: int, scope: Scope) -> bool:
+    with suppress(OSError):
+        if scope.namespace and _namespace(process) == scope.namespace:
+            return True
+        if scope.container:
+            with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as groups:
+                return scope.container in groups.read()
+    return False
+
+
+def _is_there(process: int) -> bool:
+    fields = _stat(process)
+    return fields is not None and fields[0] not in _ENDED
+
+
+def _stat(process: int) -> Optional[List[str]]:
+    """The fields of proc_pid_stat(5) from the state on; None if there is no such process."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return None
+
+
+def _status(process: int) -> Dict[str, str]:
+    with open(f"/proc/{process}/status", encoding="utf-8", errors="replace") as status:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+
+
+def _namespace(process: object) -> int:
+    return os.stat(f"/proc/{process}/ns/pid").st_ino
+
+
+def _executable(process: int) -> str:
+    """
+    The path of a process's program as its own root shows it.
+
+    The link tells it as our root would, for what lies below that, and otherwise from the mount on.
+    """
+    try:
+        path, root = os.readlink(f"/proc/{process}/exe"), os.readlink(f"/proc/{process}/root")
+    except OSError:
+        return ""
+    if path.endswith(_DELETED):
+        path = path[: -len(_DELETED)]
+    if root != "/" and path.startswith(root + "/"):
+        return path[len(root) :]
+    return path

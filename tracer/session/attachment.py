@@ -1,0 +1,170 @@
+"""
+One `attach` from beginning to end: find, adopt, wait, read the maps, name what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Optional, Tuple
+
+from tracer.container import engines, tasks
+from tracer.container.engines import Named
+from tracer.container.first_process import find_running
+from tracer.errors import InputError
+from tracer.kernel.recorder import Recorder
+from tracer.kernel.wire import Head
+from tracer.recording import Reason, Recording, Run
+from tracer.session import assembly, resident
+from tracer.session.adoption import adopt
+from tracer.session.belonging import Container
+from tracer.session.command import Pace, Signals, wait_until
+from tracer.session.holdings import Holding, held
+from tracer.session.looking import Tell, Watch, seen_of
+
+LOOK_SECONDS = 0.25
+SINCE_NOW = (
+    "recorded from when it was attached to (--since-now): what it had called before is not in it"
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    What is to be recorded: a running container of an engine's, or, without one, a process.
+
+    `process` is the first one, by its number on this host.
+    """
+
+    process: int
+    engine: str = ""
+    named: Named = Named("")
+    command: Tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.named.name or self.named.id[:12] or f"process {self.process}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`duration` in seconds. `since_now`: that what happened before is unknown is understood."""
+
+    target: Target
+    duration: Optional[float] = None
+    since_now: bool = False
+
+
+def container(reference: str) -> Target:
+    """The running container of a name or id. Raises InputError."""
+    found = find_running(reference)
+    return Target(found.process, found.engine, found.named)
+
+
+def process(number: int) -> Target:
+    """The process of a number. Raises InputError if there is none."""
+    tasks.scope_of(number)
+    return Target(number, command=tasks.command_of(number))
+
+
+def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
+    """
+    Record what runs already, until it ends, a signal comes or the time is up.
+
+    Raises HostError if recording is not possible here, InputError if it has ended.
+    """
+    assembly.check_names()
+    with resident.for_session(tell) as recorder, ExitStack() as ending:
+        watched = ending.enter_context(_Watched(plan.target.process))
+        known = _known(recorder, plan.target)
+        number = known.container.recording if known else _adopted(recorder, plan.target)
+        if known is None and recorder.is_resident:
+            ending.callback(recorder.release, {number})
+        end = None if plan.duration is None else time.monotonic() + plan.duration
+
+        def done() -> bool:
+            watch((seen_of(plan.target.name, recorder.heads()[number]),))
+            return watched.has_ended()
+
+        wait_until(done, signals, Pace(LOOK_SECONDS, end))
+        recording = _recording(recorder, number, plan, known)
+        if known is not None and watched.has_ended():
+            ending.callback(recorder.release, {number})
+        return recording
+
+
+class _Watched:
+    """A process whose end can be waited for, whoever gets its number then: pidfd_open(2)."""
+
+    def __init__(self, process: int) -> None:
+        try:
+            self._descriptor = os.pidfd_open(process)
+        except (OSError, OverflowError) as error:
+            raise InputError(f"there is no process {process}") from error
+
+    def __enter__(self) -> "_Watched":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def has_ended(self) -> bool:
+        """Whether the process, with all its threads, has come to its end."""
+        return bool(select.select([self._descriptor], [], [], 0)[0])
+
+
+def _known(recorder: Recorder, target: Target) -> Optional[Holding]:
+    """What a recorder that stays holds of the container from its beginning, if it does."""
+    if not recorder.is_resident or not target.named.id:
+        return None
+    for one in held(recorder):
+        if one.container.id == target.named.id and one.running and not one.container.late:
+            return one
+    return None
+
+
+def _adopted(recorder: Recorder, target: Target) -> int:
+    scope = tasks.scope_of(target.process, target.named.id)
+    confinement = tasks.confinement_of(target.process)
+    maker = os.path.basename(target.named.runtime)
+    return adopt(recorder, scope, confinement, maker, open=True)
+
+
+def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Holding]) -> Recording:
+    host = assembly.this_host()
+    head = recorder.heads()[number]
+    run = _run(plan.target, head, number, known, host)
+    doubts = assembly.Doubts(recorder.losses(), recorder.recursion_misses())
+    run = replace(run, integrity=run.integrity + doubts.reasons())
+    if plan.since_now and assembly.LATE in run.integrity:
+        others: Tuple[Reason, ...] = tuple(one for one in run.integrity if one != assembly.LATE)
+        run = replace(run, integrity=others, notes=(*run.notes, SINCE_NOW))
+    contents = recorder.contents({number})
+    return assembly.recording_of(run, [contents[number]], host)
+
+
+def _run(
+    target: Target, head: Head, number: int, known: Optional[Holding], host: assembly.Host
+) -> Run:
+    if not target.named.id:
+        return assembly.run_of_command(head, target.command, host)
+    named = target.named
+    of_target = Container(
+        recording=number,
+        head=head,
+        engine=target.engine,
+        id=named.id,
+        name=named.name,
+        image=named.image,
+        runtime=named.runtime,
+        late=False,
+        infra=False,
+    )
+    one = known.container if known else of_target
+    return assembly.run_of_container(
+        replace(one, head=head), engines.installed_version(one.runtime), (), False, host
+    )
