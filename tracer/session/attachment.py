@@ -62,7 +62,7 @@ class Plan:
 def container(reference: str) -> Target:
     """The running container of a name or id. Raises InputError."""
     found = find_running(reference)
-    return Target(found.process, found.engine, found.named)
+    return Target(found.named.process, found.engine, found.named)
 
 
 def process(number: int) -> Target:
