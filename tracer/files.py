@@ -127,12 +127,18 @@ class Destination:
             os.close(self._directory)
             self._directory = -1
 
-    def beside(self, suffix: str) -> Destination:
-        """Return, unchecked, the destination of the same name plus suffix in this directory."""
+    def beside(
+        self, suffix: str, is_replaceable: Optional[Callable[[str], bool]] = None
+    ) -> Destination:
+        """
+        Return, unchecked, the destination of the same name plus suffix in this directory.
+
+        It is of the same kind unless it is said what else may be replaced there.
+        """
         again = os.dup(self._directory)
-        return Destination(
-            self.path + suffix, again, self._name + suffix, self._is_replaceable, self._objection
-        )
+        replaceable = is_replaceable or self._is_replaceable
+        path, name = self.path + suffix, self._name + suffix
+        return Destination(path, again, name, replaceable, self._objection)
 
     def check(self) -> None:
         """Raise OutputError unless this can, and may, be written now."""
@@ -140,6 +146,20 @@ class Destination:
             self._mode_of_replaced()
             with ExitStack() as temporary:
                 _open_temporary(self._directory, self._name, _MODE, temporary)
+
+    def read(self) -> Optional[str]:
+        """Return the text of the file that would be replaced, None if none is; or OutputError."""
+        with _explained(self.path):
+            if self._mode_of_replaced() is None:
+                return None
+            data = _read_regular(self._name, READ_LIMIT, self._directory)
+            return data.decode("utf-8", "surrogateescape")
+
+    def remove(self) -> None:
+        """Remove the file if it might be replaced, and is there; raises OutputError."""
+        with _explained(self.path):
+            if self._mode_of_replaced() is not None:
+                os.unlink(self._name, dir_fd=self._directory)
 
     def write(self, text: str) -> None:
         """
