@@ -1,0 +1,301 @@
+"""
+What threads hold, as `caps show` prints it: a table for people, or JSON.
+
+Strings that come from a container or its processes are made harmless for the table here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from tracer.capabilities.attribute import text_of
+from tracer.capabilities.defaults import Difference, default_sets, differences
+from tracer.capabilities.execution import Outcome, execute
+from tracer.capabilities.explanation import explain
+from tracer.capabilities.names import mask_text, name_of, names_in, numbers_in
+from tracer.capabilities.namespace import Extent, UserNamespace, inside_of
+from tracer.capabilities.sets import KINDS, Credentials, Ids, Sets, Status
+from tracer.container.process import Executable, Process
+from tracer.text import printable
+
+_NAMED_AT_MOST = 4
+_LABEL = 18
+_COLUMN = 13
+_NOT_KNOWN = "not known, since the file's capabilities are not"
+_SECUREBITS = "not known: the kernel tells them to the thread itself alone"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Threads with the same credentials, of one process or several; of whom the first stands."""
+
+    threads: Tuple[Status, ...]
+    process: Process
+
+    @property
+    def credentials(self) -> Credentials:
+        """What they have in common."""
+        return self.threads[0].credentials
+
+    @property
+    def root(self) -> bool:
+        """Whether they are their user namespace's root."""
+        return self.credentials.uids.effective == self.process.namespace.root
+
+
+def holdings(processes: Sequence[Process]) -> Tuple[Holding, ...]:
+    """The threads of these processes by what they hold; the first process's come first."""
+    found: Dict[Tuple[Credentials, UserNamespace], List[Tuple[Status, Process]]] = {}
+    for process in processes:
+        for thread in process.threads:
+            key = thread.credentials, process.namespace
+            found.setdefault(key, []).append((thread, process))
+    return tuple(
+        Holding(tuple(thread for thread, _ in alike), alike[0][1]) for alike in found.values()
+    )
+
+
+# What an execve of its own executable would give, and why; None where that cannot be known.
+def _after_execve(one: Holding, last: int) -> Optional[Tuple[Outcome, str]]:
+    executable, namespace = one.process.executable, one.process.namespace
+    if executable is None or executable.problem:
+        return None
+    program = executable.program
+    outcome = execute(one.credentials, program, namespace, last)
+    return outcome, explain(one.credentials, program, namespace, outcome, last)
+
+
+def _beside_default(one: Holding, engine: Optional[str]) -> Optional[Tuple[Difference, ...]]:
+    if engine is None:
+        return None
+    return differences(one.credentials.sets, default_sets(engine, root=one.root))
+
+
+def lines(found: Sequence[Holding], engine: Optional[str], last: int) -> Iterator[str]:
+    """The table: a block for the first process, and for whoever differs from it."""
+    for place, one in enumerate(found):
+        if place:
+            yield ""
+        yield from _facts(one, last)
+        yield from _table(one.credentials.sets, last)
+        after = _after_execve(one, last)
+        if one.process.executable:
+            yield _line("an execve gives", after[1] if after else _NOT_KNOWN)
+        beside = _beside_default(one, engine)
+        if engine is not None and beside is not None:
+            yield _line(f"{engine}'s default", _beside_text(beside, last))
+
+
+def _facts(one: Holding, last: int) -> Iterator[str]:
+    credentials, namespace = one.credentials, one.process.namespace
+    yield _line("process", _threads_text(one))
+    yield _line("user", _user_text(credentials, namespace))
+    flag = {True: "yes", False: "no", None: "not known: this kernel does not tell"}
+    yield _line("no_new_privs", flag[credentials.no_new_privileges])
+    yield _line("securebits", _SECUREBITS)
+    yield _line("user namespace", _namespace_text(namespace))
+    yield _line("executable", _executable_text(one.process.executable, last))
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:{_LABEL}}{text}"
+
+
+def _threads_text(one: Holding) -> str:
+    shown = [_thread_text(thread) for thread in one.threads[:_NAMED_AT_MOST]]
+    left = len(one.threads) - len(shown)
+    return ", ".join(shown + ([f"and {left} more threads"] if left else []))
+
+
+def _thread_text(thread: Status) -> str:
+    number = str(thread.numbers[0])
+    if thread.numbers[0] != thread.process:
+        number = f"{thread.process} thread {number}"
+    inside = f" ({thread.numbers[-1]} inside)" if len(thread.numbers) > 1 else ""
+    return f"{printable(thread.comm, 64)} {number}{inside}"
+
+
+def _user_text(credentials: Credentials, namespace: UserNamespace) -> str:
+    words = [
+        f"uid {_ids_text(credentials.uids, namespace.uid_map)}",
+        f"gid {_ids_text(credentials.gids, namespace.gid_map)}",
+    ]
+    if credentials.groups:
+        groups = [_inside(one, namespace.gid_map) for one in credentials.groups]
+        words.append(f"groups {' '.join(groups)}")
+    return ", ".join(words)
+
+
+def _ids_text(ids: Ids, extents: Tuple[Extent, ...]) -> str:
+    if len({ids.real, ids.effective, ids.saved, ids.filesystem}) == 1:
+        inside = _inside(ids.real, extents)
+        outside = "" if inside == str(ids.real) else f" ({ids.real} outside)"
+        return inside + outside
+    return " ".join(
+        f"{kind} {_inside(getattr(ids, kind), extents)}"
+        for kind in ("real", "effective", "saved", "filesystem")
+    )
+
+
+def _inside(number: int, extents: Tuple[Extent, ...]) -> str:
+    inside = inside_of(number, extents)
+    return f"unmapped ({number} outside)" if inside is None else str(inside)
+
+
+def _namespace_text(namespace: UserNamespace) -> str:
+    if namespace.is_initial:
+        return "the host's"
+    extents = ", ".join(
+        f"{one.inside} is {one.outside} outside, {one.count} of them" for one in namespace.uid_map
+    )
+    return f"its own (user:[{namespace.inode}]): uid {extents or 'map empty'}"
+
+
+def _executable_text(executable: Optional[Executable], last: int) -> str:
+    if executable is None:
+        return "none: a kernel thread"
+    return f"{printable(executable.path)}, {'; '.join(_file_facts(executable, last))}"
+
+
+def _file_facts(executable: Executable, last: int) -> Iterator[str]:
+    program = executable.program
+    if executable.problem:
+        yield f"file capabilities not known: {executable.problem}"
+    elif program.capabilities is None:
+        yield "no file capabilities"
+    else:
+        yield f"file capabilities {text_of(program.capabilities, last)}"
+        if program.capabilities.root:
+            yield f"for the user namespaces of uid {program.capabilities.root}"
+    if program.mode & 0o6000:
+        yield f"mode {program.mode & 0o7777:o}, uid {program.owner}, gid {program.group}"
+    if program.nosuid and (program.capabilities or program.mode & 0o6000):
+        yield "mounted nosuid, so that this counts for nothing"
+
+
+def _table(sets: Sets, last: int) -> Iterator[str]:
+    yield _row("", KINDS)
+    yield _row("mask", [f"{sets.of(kind):x}" for kind in KINDS])
+    for number in numbers_in(sets.inheritable | sets.permitted | sets.effective | sets.bounding):
+        held = ["yes" if sets.of(kind) >> number & 1 else "-" for kind in KINDS]
+        yield _row(name_of(number, last).lower(), held)
+
+
+def _row(label: str, cells: Sequence[str]) -> str:
+    return f"  {label:24}{''.join(f'{cell:{_COLUMN}}' for cell in cells)}".rstrip()
+
+
+def _beside_text(beside: Sequence[Difference], last: int) -> str:
+    alike: Dict[str, List[str]] = {}
+    for one in beside:
+        signed = (*_signed("+", one.added, last), *_signed("-", one.missing, last))
+        alike.setdefault(" ".join(signed), []).append(one.kind)
+    return (
+        "; ".join(f"{', '.join(kinds)} {signed}" for signed, kinds in alike.items()) or "the same"
+    )
+
+
+def _signed(sign: str, mask: int, last: int) -> Iterator[str]:
+    return (f"{sign}{name.lower()}" for name in names_in(mask, last))
+
+
+def document(
+    found: Sequence[Holding], engine: Optional[str], last: int
+) -> List[Mapping[str, object]]:
+    """The JSON form of what threads hold."""
+    return [_holding_document(one, engine, last) for one in found]
+
+
+def _holding_document(one: Holding, engine: Optional[str], last: int) -> Mapping[str, object]:
+    credentials, namespace = one.credentials, one.process.namespace
+    after = _after_execve(one, last)
+    beside = _beside_default(one, engine)
+    return {
+        "threads": [_thread_document(thread) for thread in one.threads],
+        "uids": _ids_document(credentials.uids),
+        "gids": _ids_document(credentials.gids),
+        "groups": list(credentials.groups),
+        "sets": _sets_document(credentials.sets, last),
+        "no_new_privileges": credentials.no_new_privileges,
+        "securebits": credentials.securebits,
+        "user_namespace": {
+            "inode": namespace.inode,
+            "initial": namespace.is_initial,
+            "uid_map": [_extent_document(extent) for extent in namespace.uid_map],
+            "gid_map": [_extent_document(extent) for extent in namespace.gid_map],
+        },
+        "executable": _executable_document(one.process.executable, last),
+        "execve": after and _execve_document(*after, last),
+        "differences": None if beside is None else _differences_document(beside, last),
+    }
+
+
+def _execve_document(outcome: Outcome, explanation: str, last: int) -> Mapping[str, object]:
+    return {
+        "rule": outcome.rule,
+        "sets": _sets_document(outcome.credentials.sets, last),
+        "explanation": explanation,
+    }
+
+
+def _thread_document(thread: Status) -> Mapping[str, object]:
+    return {
+        "process": thread.process,
+        "thread": thread.numbers[0],
+        "comm": thread.comm,
+        "numbers": list(thread.numbers),
+    }
+
+
+def _ids_document(ids: Ids) -> Mapping[str, int]:
+    return {
+        "real": ids.real,
+        "effective": ids.effective,
+        "saved": ids.saved,
+        "filesystem": ids.filesystem,
+    }
+
+
+def _extent_document(extent: Extent) -> Mapping[str, int]:
+    return {"inside": extent.inside, "outside": extent.outside, "count": extent.count}
+
+
+def _sets_document(sets: Sets, last: int) -> Mapping[str, object]:
+    return {kind: _mask_document(sets.of(kind), last) for kind in KINDS}
+
+
+def _mask_document(mask: int, last: int) -> Mapping[str, object]:
+    return {"mask": mask_text(mask), "names": list(names_in(mask, last))}
+
+
+def _executable_document(executable: Optional[Executable], last: int) -> object:
+    if executable is None:
+        return None
+    program, granted = executable.program, executable.program.capabilities
+    return {
+        "path": executable.path,
+        "mode": f"{program.mode & 0o7777:04o}",
+        "uid": program.owner,
+        "gid": program.group,
+        "nosuid": program.nosuid,
+        "problem": executable.problem,
+        "capabilities": granted
+        and {
+            "version": granted.version,
+            "permitted": _mask_document(granted.permitted, last),
+            "inheritable": _mask_document(granted.inheritable, last),
+            "effective": granted.effective,
+            "root": granted.root,
+        },
+    }
+
+
+def _differences_document(beside: Sequence[Difference], last: int) -> Mapping[str, object]:
+    return {
+        one.kind: {
+            "added": list(names_in(one.added, last)),
+            "missing": list(names_in(one.missing, last)),
+        }
+        for one in beside
+    }
