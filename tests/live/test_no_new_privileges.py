@@ -25,14 +25,14 @@ def recorded(seccomp_trace: SeccompTrace, engine: Engine, kept: Path, *arguments
 
 
 def test_the_runtime_sets_it(
-    seccomp_trace: SeccompTrace, engine: Engine, servers: ImageLoader, tmp_path: Path
+    seccomp_trace: SeccompTrace, engine: Engine, busybox: ImageLoader, tmp_path: Path
 ) -> None:
     """A container started with no-new-privileges is recorded as such."""
     run = recorded(
         seccomp_trace,
         engine,
         tmp_path / "kept",
-        *("--security-opt", "no-new-privileges", servers(engine), "true"),
+        *("--security-opt", "no-new-privileges", busybox(engine), "true"),
     )
 
     assert run.no_new_privileges is True
