@@ -259,5 +259,8 @@ def _text_of(path: str, file: int) -> str:
 def _explained(path: str) -> Iterator[None]:
     try:
         yield
+    except FileNotFoundError:
+        # Not in the system's words, which podman would take for the container's command's.
+        raise InputError(f"{path}: a part of this path does not exist") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error

@@ -251,9 +251,9 @@ class TestWriting:
 
     def test_a_directory_that_is_not_there_is_said(self, tmp_path: Path):
         """
-        In the system's words.
+        In words that podman does not take for another fault.
         """
-        assert "No such file or directory" in refused(tmp_path / "nowhere" / "profile.json")
+        assert "does not exist" in refused(tmp_path / "nowhere" / "profile.json")
 
     def test_what_has_changed_since_the_check_is_seen_again(self, tmp_path: Path):
         """
