@@ -9,12 +9,13 @@ from typing import FrozenSet, Iterator, Optional, Sequence, Tuple
 
 import click
 
+from tracer.capabilities.defaults import DEFAULT_CAPABILITIES, DOCKER
+from tracer.capabilities.names import known_names
 from tracer.cli import complain, options
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.profile.check import Denial, FloorDenial, denials, floor_denials
-from tracer.profile.resolve import DEFAULT_CAPABILITIES
 from tracer.recording import Recording, Sighting, merge
 from tracer.text import printable
 
@@ -64,27 +65,7 @@ def check(
 
 
 def _capabilities(added: Sequence[str]) -> Optional[FrozenSet[str]]:
-    if not added:
-        return None
-    names = {name.upper() for name in added}
-    if "ALL" in names:
-        return frozenset(_EVERY)
-    return DEFAULT_CAPABILITIES["docker"] | {
-        name if name.startswith("CAP_") else f"CAP_{name}" for name in names
-    }
-
-
-# linux/capability.h, 6.1.
-_EVERY = tuple(
-    "CAP_" + name
-    for name in (
-        "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN "
-        "DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE "
-        "MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON "
-        "SETFCAP SETGID SETPCAP SETUID SYSLOG SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE "
-        "SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
-    ).split()
-)
+    return (DEFAULT_CAPABILITIES[DOCKER] | known_names(added)) if added else None
 
 
 def _denial_line(denial: Denial, whole: Recording) -> str:

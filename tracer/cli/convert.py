@@ -13,10 +13,12 @@ from typing import Callable, Dict, FrozenSet, Mapping, Optional, Tuple
 import click
 
 from tracer import document, files, syscalls
+from tracer.capabilities.defaults import DEFAULT_CAPABILITIES, DOCKER
+from tracer.capabilities.names import known_names
 from tracer.cli import complain
 from tracer.cli.given import STANDARD_OUTPUT, text_of
 from tracer.errors import DocumentError, InputError, OutputError
-from tracer.profile import bpf, formats, model, resolve, systemd
+from tracer.profile import bpf, formats, model, systemd
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.convert import BPF, SYSTEMD, TARGETS, Container
 from tracer.profile.convert import convert as convert_profile
@@ -27,19 +29,16 @@ _BY_WORD: Dict[str, str] = {
     **{token: token for token in ARCHITECTURES},
     **_MACHINES,
 }
-_CAPABILITY = re.compile(r"CAP_[A-Z_]+")
 
 
 @click.command()
 @click.option("--to", "target", type=click.Choice(list(TARGETS)), required=True)
 @click.option("--lossy", is_flag=True, help="Leave out what the target cannot say, and say so.")
-@click.option(
-    "-o", "--output", metavar="FILE", default=STANDARD_OUTPUT, help="[standard output]"
-)
+@click.option("-o", "--output", metavar="FILE", default=STANDARD_OUTPUT, help="[standard output]")
 @click.option("--architecture", metavar="NAME", help="The host's: amd64, arm64, ... [this host's]")
 @click.option(
     "--capabilities",
-    metavar="default|none|CAP_...,...",
+    metavar="default|none|CAP,...",
     help="The container's bounding set; default,CAP_X adds to the usual one.",
 )
 @click.option("--kernel", metavar="MAJOR.MINOR", help="The host's. [new enough]")
@@ -139,15 +138,8 @@ def _architecture(value: str) -> str:
 
 def _capabilities(value: str) -> FrozenSet[str]:
     words = [word.strip() for word in value.split(",")]
-    chosen = set[str]()
-    for word in words:
-        if word == "default":
-            chosen |= resolve.DEFAULT_CAPABILITIES[model.DOCKER]
-        elif _CAPABILITY.fullmatch(word):
-            chosen.add(word)
-        elif word != "none":
-            raise click.BadParameter(f"{word!r} is no capability (CAP_...), nor default or none")
-    return frozenset(chosen)
+    usual = DEFAULT_CAPABILITIES[DOCKER] if "default" in words else frozenset()
+    return usual | known_names(word for word in words if word not in ("default", "none"))
 
 
 def _kernel(value: str) -> Tuple[int, int]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
+from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.profile import decide, formats, model, systemd, values
 from tracer.profile.model import Circumstances, Profile, Rule
-from tracer.profile.resolve import DEFAULT_CAPABILITIES, errno_number, resolve
+from tracer.profile.resolve import errno_number, resolve
 
 SYSTEMD = "systemd"
 BPF = "bpf"

@@ -13,25 +13,14 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from dataclasses import replace
-from typing import AbstractSet, FrozenSet, Mapping, Optional, Tuple
+from typing import AbstractSet, Optional, Tuple
 
 from tracer import syscalls
+from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.errors import InputError
 from tracer.profile import model
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
-
-# What a container has without --cap-add: podman since 4.0 (containers-common pkg/config
-# default.go), Docker (Moby oci/caps/defaults.go).
-_PODMAN_CAPABILITIES = frozenset(
-    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETFCAP "
-    "CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT".split()
-)
-_DOCKER_CAPABILITIES = _PODMAN_CAPABILITIES | {"CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW"}
-DEFAULT_CAPABILITIES: Mapping[str, FrozenSet[str]] = {
-    model.DOCKER: _DOCKER_CAPABILITIES,
-    model.PODMAN: _PODMAN_CAPABILITIES,
-}
 
 # Hosts whose `archMap` podman looks up (nativeToSeccomp in seccomp_linux.go).
 _PODMAN_FAMILIES = frozenset(
@@ -67,9 +56,7 @@ def resolve(
     if capabilities is None:
         capabilities = DEFAULT_CAPABILITIES[engine or model.DOCKER]
     applied = (
-        rule
-        for rule in profile.rules
-        if _applies(rule, architecture, capabilities, kernel, engine)
+        rule for rule in profile.rules if _applies(rule, architecture, capabilities, kernel, engine)
     )
     return replace(
         profile,

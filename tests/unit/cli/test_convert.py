@@ -55,7 +55,9 @@ def test_lossy_writes_and_says_what_is_lost(tmp_path: Path):
     assert b"name: my-profile\n" in done.stdout
 
 
-@pytest.mark.parametrize(("capabilities", "rules"), [("default", 1), ("none", 0), ("CAP_CHOWN", 1)])
+@pytest.mark.parametrize(
+    ("capabilities", "rules"), [("default", 1), ("none", 0), ("CAP_CHOWN", 1), ("none,chown", 1)]
+)
 def test_the_container_is_the_one_named(tmp_path: Path, capabilities: str, rules: int):
     """
     --capabilities says which rules hold.
@@ -117,7 +119,8 @@ def test_what_is_something_else_is_not_replaced(tmp_path: Path, target: str):
         (["-"], b'{"defaultAction": 3}', "-: $.defaultAction: expected a string, found 3"),
         (["-", "--architecture", "z80"], b"", "there are: "),
         (["-", "--kernel", "new"], b"", "is no kernel version"),
-        (["-", "--capabilities", "chown"], b"", "is no capability"),
+        (["-", "--capabilities", "chow"], b"", "'chow' is no capability"),
+        (["-", "--capabilities", "CAP_EVERYTHING"], b"", "is no capability"),
     ],
 )
 def test_what_cannot_be_converted_is_told_in_a_line(

@@ -8,10 +8,11 @@ import pytest
 
 from tests.unit.profile.defaults import DEFAULTS, DOCKER, default_text
 from tracer import syscalls
+from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.profile import formats, model
 from tracer.profile.convert import BPF, Container, convert
 from tracer.profile.decide import CRUN, RUNC, Answer, decide, load
-from tracer.profile.resolve import DEFAULT_CAPABILITIES, is_flat, resolve
+from tracer.profile.resolve import is_flat, resolve
 
 ARCHITECTURES = (syscalls.X86_64, syscalls.X86, syscalls.X32)
 CALLS = ("read", "mount", "clone3", "personality", "ptrace", "socket", "bpf", "statx", "keyctl")
