@@ -24,6 +24,7 @@ from tracer.errors import HostError, InputError
 
 PROC = "/proc"
 _ENDED = "Z", "X"  # proc_pid_stat(5)
+_PF_KTHREAD = 0x00200000  # include/linux/sched.h
 _NO_ATTRIBUTE = errno.ENODATA, errno.EOPNOTSUPP
 # cap_inode_getsecurity hands out neither what is no version 2 or 3, nor what holds for no uid here.
 _NOT_HANDED_OUT = {
@@ -139,7 +140,7 @@ def _reading(number: int, directory: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if _is_gone(directory):
+        if isinstance(error, ProcessLookupError) or _is_gone(directory):
             raise InputError(f"process {number} ended while it was read") from error
         if isinstance(error, PermissionError):
             raise HostError(f"process {number} may not be looked at", "be root") from error
@@ -183,7 +184,9 @@ def _executable(directory: int, proc: str) -> Optional[Executable]:
     try:
         path = os.readlink("exe", dir_fd=directory)
     except FileNotFoundError:
-        return None
+        if _is_kernel_thread(directory):
+            return None
+        raise ProcessLookupError from None  # it has given its memory back already
     file = os.open("exe", os.O_PATH, dir_fd=directory)
     try:
         about = os.fstat(file)
@@ -193,6 +196,12 @@ def _executable(directory: int, proc: str) -> Optional[Executable]:
         os.close(file)
     program = Program(about.st_mode, about.st_uid, about.st_gid, capabilities, nosuid)
     return Executable(path, program, problem)
+
+
+# The ninth field is the task's flags; the second, its name, may have anything in it: proc(5).
+def _is_kernel_thread(directory: int) -> bool:
+    fields = _text("stat", directory).rpartition(")")[2].split()
+    return bool(int(fields[6]) & _PF_KTHREAD)
 
 
 def _attribute(path: str) -> Tuple[Optional[FileCapabilities], str]:
