@@ -24,7 +24,7 @@ from tracer.errors import HostError, InputError
 
 PROC = "/proc"
 _ENDED = "Z", "X"  # proc_pid_stat(5)
-_PF_KTHREAD = 0x00200000  # include/linux/sched.h
+_PF_EXITING, _PF_KTHREAD = 0x00000004, 0x00200000  # include/linux/sched.h
 _NO_ATTRIBUTE = errno.ENODATA, errno.EOPNOTSUPP
 # cap_inode_getsecurity hands out neither what is no version 2 or 3, nor what holds for no uid here.
 _NOT_HANDED_OUT = {
@@ -140,7 +140,7 @@ def _reading(number: int, directory: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, ProcessLookupError) or _is_gone(directory):
+        if _is_gone(directory):
             raise InputError(f"process {number} ended while it was read") from error
         if isinstance(error, PermissionError):
             raise HostError(f"process {number} may not be looked at", "be root") from error
@@ -149,11 +149,16 @@ def _reading(number: int, directory: int) -> Iterator[None]:
 
 def _is_gone(directory: int) -> bool:
     try:
-        return read_status(_text("status", directory)).state in _ENDED
+        return bool(_flags(directory) & _PF_EXITING)
     except (FileNotFoundError, ProcessLookupError):
         return True
-    except (OSError, InputError):
+    except OSError:
         return False
+
+
+# The ninth field is the task's flags; the second, its name, may have anything in it: proc(5).
+def _flags(directory: int) -> int:
+    return int(_text("stat", directory).rpartition(")")[2].split()[6])
 
 
 def _text(name: str, directory: int) -> str:
@@ -184,9 +189,9 @@ def _executable(directory: int, proc: str) -> Optional[Executable]:
     try:
         path = os.readlink("exe", dir_fd=directory)
     except FileNotFoundError:
-        if _is_kernel_thread(directory):
+        if _flags(directory) & _PF_KTHREAD:
             return None
-        raise ProcessLookupError from None  # it has given its memory back already
+        raise
     file = os.open("exe", os.O_PATH, dir_fd=directory)
     try:
         about = os.fstat(file)
@@ -196,12 +201,6 @@ def _executable(directory: int, proc: str) -> Optional[Executable]:
         os.close(file)
     program = Program(about.st_mode, about.st_uid, about.st_gid, capabilities, nosuid)
     return Executable(path, program, problem)
-
-
-# The ninth field is the task's flags; the second, its name, may have anything in it: proc(5).
-def _is_kernel_thread(directory: int) -> bool:
-    fields = _text("stat", directory).rpartition(")")[2].split()
-    return bool(int(fields[6]) & _PF_KTHREAD)
 
 
 def _attribute(path: str) -> Tuple[Optional[FileCapabilities], str]:
