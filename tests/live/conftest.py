@@ -20,6 +20,7 @@ from tests.live.command import SeccompTrace
 from tests.live.docker import docker_in
 from tests.live.engines import Engine, image_loader, remove_containers
 from tests.live.podman import podman_with
+from tests.live.recorder import place, resident  # noqa: F401: fixtures
 from tests.live.scratch import scratch_directory
 from tests.live.turns import turn
 
