@@ -132,7 +132,7 @@ def ps(form: str) -> int:
 def _row(one: Holding) -> Tuple[str, ...]:
     container = one.container
     return (
-        container.id[:12] or "-",
+        printable(container.id[:12]) or "-",
         printable(container.name, 40) or "-",
         printable(container.image, 40) or "-",
         _clock(container.head.born + this_host().boot),
