@@ -20,7 +20,15 @@ from tracer.kernel.recorder import Recorder
 from tracer.profile.making import Wanted as Making
 from tracer.session import resident
 from tracer.session.assembly import Doubts, this_host
-from tracer.session.holdings import Holding, Wanted, has_run, held, recording_of, refers
+from tracer.session.holdings import (
+    Holding,
+    Wanted,
+    has_run,
+    held,
+    is_unchanged,
+    recording_of,
+    refers,
+)
 from tracer.text import printable
 
 NOT_RUNNING = 1
@@ -216,7 +224,7 @@ def _collect(found: Recorder, results: Results, making: Making, chosen: Sequence
             good = good and written is not None and written.as_asked
             if written is None:
                 continue
-        if not one.running:
+        if not one.running and is_unchanged(found, one):
             found.release({one.container.recording})
     if not chosen:
         complain("no container was recorded that fits")

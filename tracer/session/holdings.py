@@ -42,6 +42,19 @@ class Holding:
         return self.container.name or self.container.id[:12]
 
 
+def is_unchanged(recorder: Recorder, holding: Holding) -> bool:
+    """
+    Whether a container that had ended has been left alone since it was looked at. Started again,
+    it goes on with the recording that it had.
+    """
+    head = recorder.heads().get(holding.container.recording)
+    return (
+        head is not None
+        and not is_running(head)
+        and head.last_exit == holding.container.head.last_exit
+    )
+
+
 def has_run(holding: Holding) -> bool:
     """Whether a program was executed in the container, and not only what its runtime does."""
     return bool(holding.container.head.executables or holding.container.head.unnamed)
