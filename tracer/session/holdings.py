@@ -13,6 +13,7 @@ from typing import AbstractSet, Callable, List, Mapping, Optional, Sequence, Tup
 from tracer.container import engines
 from tracer.container.engines import Named
 from tracer.container.podman import Launch, read_launch
+from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import ADOPTED, COMMAND, Head
 from tracer.recording import Recording
@@ -105,8 +106,9 @@ def has_label(wanted: str, labels: Sequence[Tuple[str, str]]) -> bool:
 
 def held(recorder: Recorder) -> Tuple[Holding, ...]:
     """The containers that a recorder holds, the oldest first, by the names that engines know."""
-    heads, launches = recorder.heads(), recorder.launches()
-    return holdings(heads, launches, recorder.claims(), engines.known)
+    heads, launches, present = recorder.heads(), recorder.launches(), pinned.stamp()
+    since = present.started if present else 0
+    return holdings(heads, launches, recorder.claims(), engines.known, since=since)
 
 
 def holdings(
@@ -114,8 +116,14 @@ def holdings(
     launches: Mapping[int, Sequence[str]],
     claims: AbstractSet[int],
     known: Known,
+    *,
+    since: int = 0,
 ) -> Tuple[Holding, ...]:
-    """The containers among recordings; a PID namespace that no runtime made is none."""
+    """
+    The containers among recordings; a PID namespace that no runtime made is none.
+
+    `since`: when the recorder was started, ns, CLOCK_BOOTTIME.
+    """
     commands = {number for number, head in heads.items() if head.kind == COMMAND}
     found: List[Tuple[int, Head, Optional[Launch], str]] = []
     for number, head in sorted(genuine(heads).items()):
@@ -128,6 +136,7 @@ def holdings(
     for number, head, launch, id in found:
         engine, named = names.get(id, ("", None))
         container = _container(number, head, launch, id, engine, named)
+        container = replace(container, late=_is_late(head, launch, named, since))
         claimed = number in claims or head.outer in commands
         if not container.infra:
             held.append(
@@ -148,12 +157,12 @@ def _container(
         name=name or (named.name if named else ""),
         image=named.image if named else "",
         runtime=launch.runtime if launch else runtime_of(head),
-        late=_is_late(head, launch, named),
+        late=False,
         infra=named.infra if named else bool(launch and launch.name.endswith("-infra")),
     )
 
 
-def _is_late(head: Head, launch: Optional[Launch], named: Optional[Named]) -> bool:
+def _is_late(head: Head, launch: Optional[Launch], named: Optional[Named], since: int) -> bool:
     """
     Whether the container ran before it was recorded, as far as can be told.
 
@@ -165,8 +174,9 @@ def _is_late(head: Head, launch: Optional[Launch], named: Optional[Named]) -> bo
         return launch.joins
     if head.namespace:
         return False
-    born = head.born + time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return not named or not named.started or named.started < born / 1e9 - SLACK_SECONDS
+    boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    earliest = max((head.born + boot) / 1e9 - SLACK_SECONDS, (since + boot) / 1e9)
+    return not named or not named.started or named.started < earliest
 
 
 def recording_of(recorder: Recorder, holding: Holding) -> Recording:
