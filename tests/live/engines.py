@@ -26,12 +26,14 @@ class Engine:
     One engine with one runtime.
 
     `environment` is a whole one, to be given to whatever calls `name`: its PATH and variables are
-    what lead to the tests' own engine, from a shell script too.
+    what lead to the tests' own engine, from a shell script too. `entering` is the beginning of a
+    command line that runs in the engine's mount namespace, where that is not the host's.
     """
 
     name: str
     runtime: str
     environment: Mapping[str, str] = dataclasses.field(repr=False)
+    entering: tuple[str, ...] = ()
 
     def command(self, *arguments: str) -> list[str]:
         """

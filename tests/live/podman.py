@@ -8,8 +8,9 @@ process has, and no network unless a test asks for one.
 from __future__ import annotations
 
 import contextlib
+import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.live.engines import (
@@ -46,6 +47,9 @@ pull_policy = "never"
 """
 
 
+CGROUP2 = "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup"
+
+
 @contextlib.contextmanager
 def podman_with(runtime: str, directory: Path) -> Iterator[Engine]:
     """
@@ -59,10 +63,12 @@ def podman_with(runtime: str, directory: Path) -> Iterator[Engine]:
     apart = runtime == "crun" and not on_cgroup2()
     variables = _write_configuration(runtime, directory, cgroups=not apart)
     with contextlib.ExitStack() as stack:
+        entering: tuple[str, ...] = ()
         if apart:
-            holder = stack.enter_context(_cgroup2_mount_namespace())
-            _write_wrapper(commands / "podman", podman, namespace=f"/proc/{holder}/ns/mnt")
-        engine = Engine("podman", runtime, environment_with(commands, variables))
+            holder = stack.enter_context(mount_namespace(CGROUP2))
+            entering = entering_namespace(holder)
+            write_wrapper(commands / "podman", entering, podman)
+        engine = Engine("podman", runtime, environment_with(commands, variables), entering)
         try:
             yield engine
         finally:
@@ -94,14 +100,15 @@ def _write_configuration(runtime: str, directory: Path, *, cgroups: bool) -> dic
 
 
 @contextlib.contextmanager
-def _cgroup2_mount_namespace() -> Iterator[int]:
+def mount_namespace(preparations: str, entering: Sequence[str] = ()) -> Iterator[int]:
+    """
+    Give a process in a new mount namespace, made within another one, after these shell commands.
+    """
     # One namespace for all calls of the engine: what one has mounted the next can unmount. The
     # process that keeps it ends with its standard input, so it cannot outlive the test session.
-    script = (
-        "umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && echo ready && exec cat"
-    )
+    script = f"{preparations} && echo ready && exec cat"
     holder = subprocess.Popen(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        [*entering, "unshare", "--mount", "--propagation", "private", "sh", "-c", script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Ctrl-C is for the tests: cleaning up still needs the namespace.
@@ -109,15 +116,24 @@ def _cgroup2_mount_namespace() -> Iterator[int]:
     )
     with holder:
         assert holder.stdin and holder.stdout
-        assert holder.stdout.readline() == b"ready\n", "no mount namespace with cgroup2"
+        assert holder.stdout.readline() == b"ready\n", f"no mount namespace after {preparations}"
         yield holder.pid
         holder.stdin.close()
 
 
-def _write_wrapper(path: Path, program: str, *, namespace: str) -> None:
+def entering_namespace(holder: int) -> tuple[str, ...]:
+    """
+    Return the beginning of a command line that runs in a process's mount namespace.
+    """
+    return ("nsenter", f"--mount=/proc/{holder}/ns/mnt")
+
+
+def write_wrapper(path: Path, entering: Sequence[str], *command: str) -> None:
+    """
+    Write a program that calls a command in a mount namespace, where it was called itself.
+    """
     # --wdns keeps the working directory, which entering a mount namespace would reset to its root.
     path.write_text(
-        "#!/bin/sh\n"
-        f'exec nsenter --mount={namespace} --wdns="$PWD" {program} "$@"\n'
+        f'#!/bin/sh\nexec {shlex.join(entering)} --wdns="$PWD" {shlex.join(command)} "$@"\n'
     )
     path.chmod(0o755)

@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run a command, record what its containers need, write the profile.",
     "attach": "Record a container or a process that runs already.",
     "recorder": "Keep a recorder in the kernel: start, stop, status, ps, collect.",
+    "hook": "Have podman and CRI-O record each container that an annotation asks for.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",

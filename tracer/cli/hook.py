@@ -1,0 +1,109 @@
+"""
+`seccomp-trace hook`: the OCI hook for podman and CRI-O is installed, and taken away.
+
+What the runtime then calls is no command of ours but `python -I -m tracer.hook`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+import click
+
+from tracer import files
+from tracer.cli import complain
+from tracer.errors import HostError, InputError, OutputError
+from tracer.hook import configuration, directories, places, program
+from tracer.hook.configuration import FILES, Choices
+
+HOOKS_DIR = "The directory of hook files. [what podman reads]"
+
+
+@click.group()
+def hook() -> None:
+    """Have containers with the annotation io.containers.trace-syscall recorded."""
+
+
+@hook.command()
+@click.option("--hooks-dir", metavar="DIR", help=HOOKS_DIR)
+@click.option("--output-dir", metavar="DIR", help="Profiles are written below DIR only.")
+@click.option("--best-effort", is_flag=True, help="A container runs even if it is not recorded.")
+def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bool) -> int:
+    """
+    Install the hook: two files in the directory of hooks.
+
+    A container that is run with --annotation io.containers.trace-syscall=of:/abs/path is then
+    recorded, and its profile written to that path when it has ended.
+    """
+    read = directories.read_by_podman()
+    place = os.path.abspath(hooks_dir) if hooks_dir else directories.default(read)
+    _refuse_rivals({place, *(read or ())})
+    words = program.program()
+    if output_dir is not None:
+        output_dir = os.path.abspath(output_dir)
+        places.directory(output_dir)
+    _make(place)
+    for name, stage in FILES.items():
+        _write(
+            os.path.join(place, name),
+            configuration.render(stage, Choices(words, output_dir, best_effort)),
+        )
+    if read is not None and place not in read:
+        complain(
+            f"podman does not read {place} by itself, but {', '.join(read) or 'no directory'}: "
+            f"call podman --hooks-dir {place}, or name it as hooks_dir in containers.conf"
+        )
+    return 0
+
+
+@hook.command()
+@click.option("--hooks-dir", metavar="DIR", help=HOOKS_DIR)
+def uninstall(hooks_dir: Optional[str]) -> int:
+    """Remove the hook's files, and nothing that somebody else has written."""
+    read = directories.read_by_podman() or ()
+    where = [os.path.abspath(hooks_dir)] if hooks_dir else sorted({directories.OVERRIDE, *read})
+    ours = [
+        path
+        for place in where
+        for path, text in directories.hooks_in(place).items()
+        if configuration.is_ours(text)
+    ]
+    for path in ours:
+        _remove(path)
+        click.echo(f"removed {path}")
+    if not ours:
+        complain(f"nothing of ours is in {', '.join(where)}")
+    return 0
+
+
+def _refuse_rivals(where: "set[str]") -> None:
+    texts = {path: text for place in where for path, text in directories.hooks_in(place).items()}
+    rivals = configuration.rivals(texts)
+    if rivals:
+        raise InputError(
+            f"{rivals[0]}: another hook for the same annotation is installed, and both would "
+            "write the same file",
+            f"remove that one, as with apt-get remove oci-seccomp-bpf-hook or rm {rivals[0]}",
+        )
+
+
+def _make(place: str) -> None:
+    try:
+        os.makedirs(place, 0o755, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{place}: cannot be made: {error.strerror}") from error
+    program.refuse_changeable(place)
+
+
+def _write(path: str, text: str) -> None:
+    with files.prepare(path, configuration.is_ours) as destination:
+        destination.write(text)
+    click.echo(f"wrote {path}")
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise HostError(f"{path}: cannot be removed: {error.strerror}") from error
