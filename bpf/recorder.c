@@ -498,21 +498,17 @@ static __always_inline struct thread *stray_of(const void *task)
 	return now && now->strays ? strays.lookup(&number) : NULL;
 }
 
-/* What is known of a task, wherever it is kept; NULL: nothing. */
+/* What is known of a task, wherever it is kept; NULL: nothing. What waits for it is newer. */
 static __always_inline struct thread *known(void *task)
 {
 	struct thread *kept = threads.task_storage_get(task, 0, 0);
-	struct thread *waiting;
+	struct thread *waiting = stray_of(task);
 
 	AS_IT_IS(kept);
-	if (kept && kept->verdict.recording)
+	AS_IT_IS(waiting);
+	if (!waiting || (kept && kept->verdict.recording == waiting->verdict.recording))
 		return kept;
-	waiting = stray_of(task);
-	if (waiting) {
-		AS_IT_IS(waiting);
-		return waiting;
-	}
-	return kept;
+	return waiting;
 }
 
 static __always_inline struct thread *remember(void *task, struct verdict *verdict)
@@ -866,27 +862,43 @@ static __always_inline void miss(const void *task, u32 level)
 		__sync_fetch_and_add(&head->lost_tasks, 1);
 }
 
+/* A task leaves a recording that has not ended, since user space wants it in another one. */
+static __always_inline void lose(u64 recording)
+{
+	struct recording *head = recordings.lookup(&recording);
+
+	if (head)
+		__sync_fetch_and_add(&head->lost_tasks, 1);
+	count_task(recording, -1);
+}
+
 /*
- * What is known of a thread whose storage tells nothing, if it has any. It is among the strays, and
- * gets its storage now if that can be had; or it was there before the recorder, which on the host
- * itself is not even noted.
+ * A thread for which something waits among the strays takes that over, if its storage can be had;
+ * one of whom nothing is known was there before the recorder, which on the host itself is not even
+ * noted.
  */
 static __always_inline struct thread *newcomer(void *task, struct thread *kept)
 {
 	u32 number = thread_of(task), level = level_of(task);
 	struct thread *waiting = stray_of(task);
+	u64 before = kept ? kept->verdict.recording : 0;
 
-	if (!waiting && (kept || !level))
-		return kept;
-	if (!waiting)
+	if (!waiting && !kept && level)
 		miss(task, level);
-	else if (waiting->verdict.adopted)
-		count_task(waiting->verdict.recording, 1);
-	if (waiting)
-		waiting->verdict.adopted = 0;
-	if (!kept)
+	if (!kept && (waiting || level))
 		kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!waiting || !kept)
+	if (!waiting)
+		return kept;
+	if (before == waiting->verdict.recording) {
+		strays.delete(&number);
+		return kept;
+	}
+	if (before)
+		lose(before);
+	if (waiting->verdict.adopted)
+		count_task(waiting->verdict.recording, 1);
+	waiting->verdict.adopted = 0;
+	if (!kept)
 		return waiting;
 	*kept = *waiting;
 	strays.delete(&number);
@@ -1003,7 +1015,7 @@ int on_sys_enter(u64 *ctx)
 		return 0;
 	task = (void *)bpf_get_current_task_btf();
 	self = threads.task_storage_get(task, 0, 0);
-	if (!self || !self->verdict.recording)
+	if (!self || !self->verdict.recording || now->strays)
 		self = newcomer(task, self);
 	if (!self || !self->verdict.recording) {
 		get_to_know(last, ctx, generation, NULL);

@@ -85,6 +85,7 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
         if known is None and recorder.is_resident:
             ending.callback(recorder.release, {number})
         end = None if plan.duration is None else time.monotonic() + plan.duration
+        tell(f"recording {plan.target.name} until it ends; Ctrl-C stops recording, nothing else")
 
         def done() -> bool:
             watch((seen_of(plan.target.name, recorder.heads()[number]),))

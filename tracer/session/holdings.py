@@ -13,6 +13,7 @@ from typing import AbstractSet, Callable, List, Mapping, Optional, Sequence, Tup
 from tracer.container import engines
 from tracer.container.engines import Named
 from tracer.container.podman import Launch, read_launch
+from tracer.errors import HostError
 from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import ADOPTED, COMMAND, Head
@@ -180,7 +181,11 @@ def _is_late(head: Head, launch: Optional[Launch], named: Optional[Named], since
 
 
 def recording_of(recorder: Recorder, holding: Holding) -> Recording:
-    """What is held of a container now."""
+    """
+    What is held of a container now.
+
+    Raises HostError if it has been released, or has given way, while it was read.
+    """
     host = assembly.this_host()
     one = holding.container
     state = replace(recorder.state(), recordings_lost=0, requests_lost=0)  # those of others
@@ -188,4 +193,6 @@ def recording_of(recorder: Recorder, holding: Holding) -> Recording:
     run = assembly.run_of_container(one, engines.installed_version(one.runtime), (), False, host)
     run = replace(run, integrity=run.integrity + doubts.reasons())
     contents = recorder.contents({one.recording})
+    if one.recording not in recorder.heads():  # which goes before its contents do
+        raise HostError(f"{holding.name}: it is not held any more: somebody else has collected it")
     return assembly.recording_of(run, [contents[one.recording]], host)
