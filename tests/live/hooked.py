@@ -51,6 +51,12 @@ class Hooked:
         options = tuple(self.engine.security(profile))
         return self.run("", *command, options=options, check=False).returncode == 0
 
+    def within(self, *command: str) -> None:
+        """
+        Run a command of the host's where the engine, the hook and the recorder are.
+        """
+        subprocess.run([*self.engine.entering, *command], check=True, timeout=60)
+
 
 def run_hook(entering: tuple[str, ...], *arguments: str) -> str:
     """
@@ -63,15 +69,19 @@ def run_hook(entering: tuple[str, ...], *arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def hooked(engine: Engine, image: str, directory: Path, *options: str) -> Iterator[Hooked]:
+def hooked(
+    engine: Engine, image: str, directory: Path, *options: str, lock: str = OWN_LOCK
+) -> Iterator[Hooked]:
     """
     Give an engine with the hook installed, with these options of `hook install`.
+
+    `lock` is the shell command that makes the place of the recorder's lock.
     """
     podman = require_command("podman")
     hooks, commands, outputs = (directory / name for name in ("hooks", "bin", "outputs"))
     for one in (hooks, commands, outputs):
         one.mkdir(parents=True)
-    with mount_namespace(f"{OWN_LOCK} && {OWN_BPFFS}", engine.entering) as holder:
+    with mount_namespace(f"{lock} && {OWN_BPFFS}", engine.entering) as holder:
         entering = entering_namespace(holder)
         run_hook(entering, "install", "--hooks-dir", str(hooks), *options)
         write_wrapper(commands / "podman", entering, podman, "--hooks-dir", str(hooks))
