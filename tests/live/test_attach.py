@@ -163,7 +163,7 @@ def test_a_recorder_that_stays_takes_in_what_ran_before_it(
 
     for _ in range(2):  # the second time, threads have stopped being recorded already
         with attached(place.seccomp_trace, podman, "lasting", "--since-now") as process:
-            eventually(lambda: has_executed(place, podman), what=f"calls recorded {place.heads()}")
+            eventually(lambda: has_executed(place, podman), what="a program was executed")
             process.send_signal(signal.SIGINT)
             ended(process)
         recording = recording_in(place.seccomp_trace)
@@ -226,7 +226,7 @@ def ended(process: "subprocess.Popen[str]", status: int = 0) -> str:
 def has_executed(place: Place, engine: Engine) -> bool:
     """Whether a program has been executed since, and has made calls."""
     head = head_of(place, engine)
-    return bool(head) and head["executables"] > 1 and head["observations"] > 10
+    return bool(head) and head["executables"] > 0 and head["observations"] > 10
 
 
 def head_of(place: Place, engine: Engine) -> dict[str, Any]:
