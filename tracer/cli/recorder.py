@@ -13,8 +13,8 @@ import click
 
 from tracer.cli import complain, options
 from tracer.cli.given import baseline_in
-from tracer.cli.results import Results, deliver
-from tracer.errors import InputError
+from tracer.cli.results import Results, Written, deliver
+from tracer.errors import HostError, InputError
 from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.profile.making import Wanted as Making
@@ -220,7 +220,7 @@ def _collect(found: Recorder, results: Results, making: Making, chosen: Sequence
         if not has_run(one):
             complain(f"{one.name}: never came to run a program: nothing was recorded")
         else:
-            written = deliver(results, making, recording_of(found, one))
+            written = _written(found, results, making, one)
             good = good and written is not None and written.as_asked
             if written is None:
                 continue
@@ -229,6 +229,14 @@ def _collect(found: Recorder, results: Results, making: Making, chosen: Sequence
     if not chosen:
         complain("no container was recorded that fits")
     return 0 if good else INCOMPLETE
+
+
+def _written(found: Recorder, results: Results, making: Making, one: Holding) -> Optional[Written]:
+    try:
+        return deliver(results, making, recording_of(found, one))
+    except HostError as error:
+        complain(error)
+        return None
 
 
 def _clock(time_ns: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import AbstractSet, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from tracer.container import engines
-from tracer.container.engines import Named
+from tracer.container.engines import Named, started_by_request
 from tracer.container.podman import Launch, read_launch
 from tracer.errors import HostError
 from tracer.kernel import pinned
@@ -109,7 +109,10 @@ def held(recorder: Recorder) -> Tuple[Holding, ...]:
     """The containers that a recorder holds, the oldest first, by the names that engines know."""
     heads, launches, present = recorder.heads(), recorder.launches(), pinned.stamp()
     since = present.started if present else 0
-    return holdings(heads, launches, recorder.claims(), engines.known, since=since)
+    asked = {started_by_request(line)[0] for _, line in recorder.requests()}
+    return holdings(
+        heads, launches, recorder.claims(), engines.known, since=since, asked=asked - {""}
+    )
 
 
 def holdings(
@@ -119,11 +122,13 @@ def holdings(
     known: Known,
     *,
     since: int = 0,
+    asked: AbstractSet[str] = frozenset(),
 ) -> Tuple[Holding, ...]:
     """
     The containers among recordings; a PID namespace that no runtime made is none.
 
-    `since`: when the recorder was started, ns, CLOCK_BOOTTIME.
+    `since`: when the recorder was started, ns, CLOCK_BOOTTIME. `asked`: names and ids of containers
+    that commands which are being recorded asked of engines.
     """
     commands = {number for number, head in heads.items() if head.kind == COMMAND}
     found: List[Tuple[int, Head, Optional[Launch], str]] = []
@@ -138,7 +143,7 @@ def holdings(
         engine, named = names.get(id, ("", None))
         container = _container(number, head, launch, id, engine, named)
         container = replace(container, late=_is_late(head, launch, named, since))
-        claimed = number in claims or head.outer in commands
+        claimed = number in claims or head.outer in commands or bool({id, container.name} & asked)
         if not container.infra:
             held.append(
                 Holding(container, named.labels if named else (), is_running(head), claimed)
