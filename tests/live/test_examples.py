@@ -19,6 +19,7 @@ from tests.live.conftest import ImageLoader
 from tests.live.hooked import hooked
 from tests.live.policy import require_command
 from tests.live.recorder import OWN_BPFFS, OWN_LOCK
+from tracer.hook import annotation, directories
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -99,6 +100,21 @@ def test_what_the_default_profile_denies_is_recorded_without_it(example: Example
     assert "acct" in allowed(profile)
 
 
+def test_podman_hook_runs_the_container_twice(example: Examples) -> None:
+    """The container says the same while the hook has it recorded and under its profile."""
+    assert example("podman-hook", "echo", "hello") == "hello\nhello\n"
+
+
+def test_crio_is_told_of_the_annotation() -> None:
+    """CRI-O's configuration has our directory of hooks and our annotation, as TOML has it."""
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 and later read TOML")
+    runtime = tomllib.loads((EXAMPLES / "50-seccomp-trace.conf").read_text())["crio"]["runtime"]
+
+    assert directories.OVERRIDE in runtime["hooks_dir"]
+    (handler,) = runtime["runtimes"].values()
+    assert handler["allowed_annotations"] == [annotation.KEY]
+
+
 def test_docker_attach_records_what_comes_after(docker: Engine, docker_example: Examples) -> None:
     """The profile allows what the container did after it had been attached to, and it is gone."""
     waits = "until [ -e /go ]; do sleep 0.1; done; mkdir /tmp/x"
@@ -166,4 +182,4 @@ def test_every_example_is_run_here() -> None:
     names = {path.name for path in EXAMPLES.iterdir() if path.suffix not in (".md", ".service")}
     here = Path(__file__).read_text(encoding="utf-8")
 
-    assert {name for name in names if f'("{name}"' in here} == names
+    assert {name for name in names if f'"{name}"' in here} == names
