@@ -132,7 +132,7 @@ def test_a_process_may_end_at_any_moment():
     What ends while it is read is an ended process: no traceback, no half an answer.
     """
     told = set()
-    for _ in range(200):
+    for _ in range(100):
         process = subprocess.Popen(["true"])
         threading.Thread(target=process.wait).start()
         try:
