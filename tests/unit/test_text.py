@@ -5,7 +5,7 @@ Strings that others chose cannot steer the terminal that shows them.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies
 
 from tracer.text import printable
@@ -33,6 +33,7 @@ def test_what_could_do_harm_is_escaped(text: str, shown: str):
     assert printable(text) == shown
 
 
+@settings(deadline=None)
 @given(strategies.text(strategies.characters()), strategies.integers(3, 50))
 def test_any_text_becomes_one_short_printable_line(text: str, limit: int):
     """
