@@ -23,6 +23,8 @@ from tests.live.terminal import CTRL_C, on_terminal
 
 # Ends with 7 when it is asked to; says when it is ready to be asked.
 WAITING = 'trap "exit 7" TERM INT HUP; echo ready; while :; do sleep 0.05; done'
+# Seconds in which podman starts a container even if everything else runs at the same time.
+ENOUGH_TO_START = "8"
 # Counts SIGINT and SIGHUP until SIGTERM, and says how many came. The mask is inherited from the
 # tracer, so it also shows that nothing stays blocked.
 COUNTING = """
@@ -224,7 +226,7 @@ def test_duration_ends_a_command(seccomp_trace: SeccompTrace, tmp_path: Path):
     """
     When the time is up the command gets SIGTERM, and its own end and profile come as ever.
     """
-    done = seccomp_trace("run", "--duration", "1", "-o", "p.json", "--", "sh", "-c", WAITING)
+    done = seccomp_trace("run", "--duration", "2", "-o", "p.json", "--", "sh", "-c", WAITING)
 
     assert done.returncode == 7, done.stderr
     assert "execve" in allowed_by(tmp_path / "p.json")
@@ -239,7 +241,7 @@ def test_duration_ends_the_recording_of_a_detached_container(
     command = podman.command("run", "-d", "--name", "d", busybox(podman), "sh", "-c", WAITING)
 
     done = seccomp_trace(
-        "run", "--duration", "2", "-o", "p.json", "--", *command, env=podman.environment
+        "run", "--duration", ENOUGH_TO_START, "-o", "p.json", "--", *command, env=podman.environment
     )
 
     assert done.returncode == 0, done.stderr

@@ -29,8 +29,8 @@ ENDS_WITHIN = 60
 APART = 0.01  # seconds between two signals: the second comes while the results are written
 # It is killed when the test is over, not asked first.
 NEVER_ENDING = ("--stop-timeout", "0")
-# Enough for SIGTERM to find the container running.
-DURATION = 2
+# Enough for SIGTERM to find the container running, even if everything else runs at the same time.
+DURATION = 8
 TRIES = 30
 EARLY = 0.4  # seconds in which a try is interrupted
 
