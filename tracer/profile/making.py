@@ -7,14 +7,14 @@ Joins `generate`, `floors` and `extend`; decides which floors a recording asks f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
-from tracer.profile import documents, formats
-from tracer.profile.extend import extend
 from tracer.profile.floors import floor_for, known_runtimes
 from tracer.profile.generate import generate, render
-from tracer.profile.model import Profile
 from tracer.recording import Recording, Run
+
+if TYPE_CHECKING:
+    from tracer.profile.model import Profile
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,8 @@ def make(recording: Recording, wanted: Wanted) -> Made:
     generated = generate(recording, floor)
     text = render(generated)
     if wanted.baseline is not None:
-        extended = extend(wanted.baseline, documents.profile_from(generated, "generated"))
-        text = formats.write(extended.profile)
-        messages += extended.messages
+        text, extending = _extended(wanted.baseline, generated)
+        messages += extending
     messages += _bound_to_privileges(recording, wanted)
     recorded = {seen.name for seen in recording.observations}
     return Made(
@@ -65,6 +64,16 @@ def make(recording: Recording, wanted: Wanted) -> Made:
         runtimes=tuple(sorted(chosen)),
         messages=tuple(messages),
     )
+
+
+# What reads and unites profiles is imported here: the OCI hook, which a container's end waits for,
+# seldom needs it.
+def _extended(baseline: Profile, generated: Mapping[str, object]) -> Tuple[str, Tuple[str, ...]]:
+    from tracer.profile import documents, formats
+    from tracer.profile.extend import extend
+
+    extended = extend(baseline, documents.profile_from(generated, "generated"))
+    return formats.write(extended.profile), extended.messages
 
 
 def _floors(recording: Recording, wanted: Wanted) -> Tuple[Dict[str, FrozenSet[str]], List[str]]:

@@ -11,7 +11,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import AbstractSet, Mapping, Optional
+from typing import TYPE_CHECKING, AbstractSet, Mapping, Optional
 
 from tracer import __version__
 from tracer.errors import HostError
@@ -19,7 +19,9 @@ from tracer.kernel import pinned, program
 from tracer.kernel.pinned import Stamp
 from tracer.kernel.recorder import Recorder, own
 from tracer.kernel.wire import ADOPTED, COMMAND, Head
-from tracer.session.looking import Tell
+
+if TYPE_CHECKING:  # imports half of the session, which would delay what only opens a recorder
+    from tracer.session.looking import Tell
 
 START = "seccomp-trace recorder start"
 REPLACE = "seccomp-trace recorder start --replace"
