@@ -1,21 +1,19 @@
 """
-What recording costs, in interleaved rounds: medians, and ratios to the bare machine.
+What recording costs a system call and a command, in interleaved rounds: medians and ratios.
 
-Each round measures every setting once, one after the other, so that a machine whose speed drifts
-drifts for all of them. The recorder is compared with an empty program on the same tracepoint:
-the difference between the two is ours, the rest is the kernel's price for any program there.
+The recorder is compared with an empty program on the same tracepoint: the difference between the
+two is ours, the rest is the kernel's price for any program there. Beside it, in rounds of their own
+since each of them has to be started anew, oci-seccomp-bpf-hook and strace.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,15 +23,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tracer.kernel import bpf, btf, layout, program  # noqa: E402
-from tracer.kernel.recorder import Recorder  # noqa: E402
+from tracer.kernel.recorder import own  # noqa: E402
+
+import peer  # noqa: E402
+from rounds import Settings, interleaved, milliseconds, print_table  # noqa: E402
 
 TOOL = str(Path(sys.executable).parent / "seccomp-trace")
 CALLS, FORKS, TRACED_CALLS = 200_000, 300, 20_000
 FINE = 8  # how many short rounds stand for one long one
 CPU = max(os.sched_getaffinity(0))
-
-Samples = Dict[str, List[float]]
-Settings = Dict[str, Callable[[], float]]
+# How many containers are being recorded beside what is measured.
+COUNTS = (0, 1, 10, 100)
+PEER_COUNTS = (1, 10, peer.MOST)
 
 
 def main() -> None:
@@ -46,10 +47,12 @@ def main() -> None:
     rounds = arguments.rounds
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         workload = build(Path(directory))
-        recorders = {count: stack.enter_context(Switched(count)) for count in (0, 1, 50)}
+        recorders = {count: stack.enter_context(Switched(count)) for count in COUNTS}
         calls = interleaved(rounds * FINE, call_settings(workload, CALLS // scale, recorders))
         forks = interleaved(rounds * FINE, fork_settings(workload, FORKS // scale, recorders))
-        traced = interleaved(rounds, strace_settings(workload, TRACED_CALLS // scale))
+        others = other_settings(workload, TRACED_CALLS // scale, recorders)
+        others.update(peer_settings(workload, TRACED_CALLS // scale, Path(directory)))
+        traced = interleaved(rounds, others)
     whole = interleaved(rounds, command_settings())
     print(f"kernel {os.uname().release}, {time.strftime('%Y-%m-%d')}, {rounds} rounds\n")
     print_table("one system call, ns", calls, "bare", "empty program")
@@ -67,17 +70,6 @@ def build(directory: Path) -> str:
     source = str(ROOT / "scripts/benchmarks/workload.c")
     subprocess.run(["gcc", "-O2", "-o", target, source], check=True)
     return target
-
-
-def interleaved(rounds: int, settings: Dict[str, Callable[[], float]]) -> Samples:
-    """Every setting once a round; the first round warms up and does not count."""
-    samples: Samples = defaultdict(list)
-    for number in range(rounds + 1):
-        for name, measure in settings.items():
-            value = measure()
-            if number:
-                samples[name].append(value)
-    return samples
 
 
 def call_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -> Settings:
@@ -105,17 +97,35 @@ def fork_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -
     }
 
 
-def strace_settings(workload: str, times: int) -> Dict[str, Callable[[], float]]:
-    """The same calls under strace."""
+def other_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -> Settings:
+    """The same calls of bystanders, and what one pays under strace."""
     command = [workload, "calls", str(times)]
     traced = ["strace", "-f", "-o", "/dev/null", *command]
+    settings: Settings = {"bare": lambda: value_of(command)}
+    for count, recorder in recorders.items():
+        if count:
+            name = f"bystander, {count} containers"
+            settings[name] = partial(under, recorder.on(), command)
+    settings["strace -f"] = lambda: value_of(traced)
+    return settings
+
+
+def peer_settings(workload: str, times: int, directory: Path) -> Settings:
+    """Bystanders of oci-seccomp-bpf-hook, where it is to be had."""
+    command = [workload, "calls", str(times)]
+    found = peer.unpacked(directory)
+    if found is None:
+        print(f"{peer.PACKAGE}: no such package here\n")
+        return {}
     return {
-        "bare": lambda: value_of(command),
-        "strace -f": lambda: value_of(traced),
+        f"peer's bystander, {count}": partial(
+            under, Setting(partial(peer.recording, found, count)), command
+        )
+        for count in PEER_COUNTS
     }
 
 
-def command_settings() -> Dict[str, Callable[[], float]]:
+def command_settings() -> Settings:
     """Whole commands, start to end."""
     return {
         "true": lambda: milliseconds(["true"]),
@@ -160,11 +170,10 @@ class Switched:
 
     def __init__(self, containers: int) -> None:
         self._stack = ExitStack()
-        self._recorder = self._stack.enter_context(Recorder())
+        self._recorder = self._stack.enter_context(own())
         self._loaded = self._recorder._loaded  # to attach and detach is no business of a session
-        for _ in range(containers):
-            self._stack.enter_context(_sleeper())
-        while sum(one.namespace > 0 for one in self._recorder.heads().values()) < containers:
+        namespaces = {self._stack.enter_context(_sleeper()) for _ in range(containers)}
+        while not namespaces <= {one.namespace for one in self._recorder.heads().values()}:
             os.sched_yield()
         self._detach()
 
@@ -218,19 +227,16 @@ class Setting:
 
 
 @contextmanager
-def _sleeper() -> Iterator[None]:
-    """A process that is the first of a PID namespace and waits."""
+def _sleeper() -> Iterator[int]:
+    """The number of a PID namespace whose first process waits."""
     command = ["unshare", "--pid", "--fork", "--kill-child", "cat"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as sleeper:
-        yield
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sleeper:
+        assert sleeper.stdin and sleeper.stdout
+        sleeper.stdin.write(b"\n")
+        sleeper.stdin.flush()
+        sleeper.stdout.readline()  # so it runs
+        yield os.stat(f"/proc/{sleeper.pid}/ns/pid_for_children").st_ino
         sleeper.kill()
-
-
-def milliseconds(command: Sequence[str]) -> float:
-    """A whole command's time."""
-    start = time.monotonic()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    return (time.monotonic() - start) * 1e3
 
 
 def without_cache(command: Sequence[str]) -> float:
@@ -261,19 +267,6 @@ def peak_memory(prefix: Sequence[str] = ()) -> float:
 def peak_cold() -> float:
     """The same, compiling."""
     return peak_memory(hidden_cache())
-
-
-def print_table(title: str, samples: Samples, base: str, beside: str) -> None:
-    """
-    Medians, ratios of medians to the base, and the median of what each round shows above `beside`.
-    """
-    bare = statistics.median(samples[base])
-    print(f"{title:30} {'median':>10} {'ratio':>9}   above {beside}")
-    for name, values in samples.items():
-        median = statistics.median(values)
-        above = statistics.median(one - other for one, other in zip(values, samples[beside]))
-        print(f"  {name:28} {median:10.1f} {median / bare:9.3f} {above:10.1f}")
-    print()
 
 
 if __name__ == "__main__":
