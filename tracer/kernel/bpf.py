@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import struct
 from typing import Iterator, NamedTuple, Optional, Tuple
 
@@ -56,7 +55,7 @@ def call(command: int, attributes: bytes) -> Tuple[int, bytes]:
     Raises OSError.
     """
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    number = NUMBERS[platform.machine()]
+    number = NUMBERS[os.uname().machine]
     result = int(_libc.syscall(number, command, buffer, len(attributes)))
     if result < 0:
         code = ctypes.get_errno()
@@ -256,7 +255,7 @@ def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
 def _batch(attributes: bytes) -> Tuple[int, bool]:
     """How many entries one batch brought, and whether it was the last."""
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
-    number = NUMBERS[platform.machine()]
+    number = NUMBERS[os.uname().machine]
     result = int(_libc.syscall(number, MAP_LOOKUP_BATCH, buffer, len(attributes)))
     code = ctypes.get_errno()
     if result < 0 and code != errno.ENOENT:

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -116,6 +115,8 @@ def keep(key: str, image: Image, cache: Path = CACHE) -> None:
 
 def _replace(directory: int, name: str, text: str, cache: Path) -> None:
     old = os.listdir(directory)  # with what was left behind by whoever was killed here
+    import tempfile  # late: whoever only opens what is pinned writes no image
+
     descriptor, temporary = tempfile.mkstemp(dir=cache)
     try:
         with open(descriptor, "w", encoding="ascii") as stream:

@@ -7,7 +7,7 @@ running kernel lacks is an expected error that names it.
 
 from __future__ import annotations
 
-import platform
+import os
 from typing import Dict
 
 from tracer.errors import HostError
@@ -83,7 +83,7 @@ MACHINES = {
 SIZES = {"UPID_SIZE": "upid"}
 
 
-def constants(types: TypeInformation, machine: str = platform.machine()) -> Dict[str, int]:
+def constants(types: TypeInformation, machine: str = os.uname().machine) -> Dict[str, int]:
     """
     The constants for `bpf/kernel.h`, by name: byte offsets and sizes, and the machine's switch.
 

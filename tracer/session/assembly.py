@@ -7,7 +7,6 @@ Pure but for the clocks and the host's name, which are read once and handed in (
 from __future__ import annotations
 
 import os
-import platform
 import time
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
@@ -44,7 +43,7 @@ class Host:
 def this_host() -> Host:
     """The machine that we are on."""
     boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return Host(os.uname().release, NATIVE.get(platform.machine(), ""), boot)
+    return Host(os.uname().release, NATIVE.get(os.uname().machine, ""), boot)
 
 
 def check_names() -> None:
