@@ -87,9 +87,10 @@ def output(
     path: str, is_replaceable: Callable[[str], bool], below: Optional[str] = None
 ) -> Destination:
     """
-    Return the open destination of a file to be written; raises InputError, OutputError.
+    Return the open destination of a file to be written; raises InputError.
 
-    `is_replaceable` as in `files.prepare`; `below` is the directory of --output-dir.
+    `is_replaceable` as in `files.prepare`; `below` is the directory of --output-dir. What is there
+    already is judged when it is written, or checked.
     """
     with ExitStack() as opened, _explained(path):
         place = _descend(path)
@@ -101,7 +102,6 @@ def output(
         destination = Destination(
             path, place.descriptor, os.path.basename(path), is_replaceable, _objection
         )
-        destination.check()
         opened.pop_all()
     return destination
 

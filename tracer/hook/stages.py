@@ -55,7 +55,7 @@ def begin(state: State, policy: Policy, say: Say) -> None:
     if request is None:
         return
     with _outputs(request, policy) as outputs:
-        outputs.check_notes()
+        outputs.check()
         _baseline_of(request)
         try:
             _claim(state)
@@ -106,7 +106,6 @@ def _claim(state: State) -> None:
 def _deliver(state: State, request: Request, outputs: _Outputs, say: Say) -> Recording:
     from tracer.hook.fetching import fetched
     from tracer.profile.making import Wanted, make
-    from tracer.recording import to_json
 
     baseline = _baseline_of(request)
     with fetched(state.id) as recording:
@@ -114,7 +113,7 @@ def _deliver(state: State, request: Request, outputs: _Outputs, say: Say) -> Rec
         for message in made.messages:
             say(f"{request.output}: {message}")
         suffix = "" if recording.complete else INCOMPLETE
-        outputs.write(suffix, made.text, to_json(recording))
+        outputs.write(suffix, made.text, recording)
     return recording
 
 
@@ -168,19 +167,23 @@ class _Outputs:
         self._profile = profile
         self._recording = recording
 
-    def check_notes(self) -> None:
-        """Raise OutputError unless what could go wrong can be said beside the profile."""
+    def check(self) -> None:
+        """Raise OutputError unless all could be written now, also what may go wrong."""
+        for one in filter(None, (self._profile, self._recording)):
+            one.check()
         for suffix in (INCOMPLETE, *_NOTES):
             with self._beside(suffix) as destination:
                 destination.check()
 
-    def write(self, suffix: str, profile: str, recording: str) -> None:
+    def write(self, suffix: str, profile: str, recording: Recording) -> None:
         """Write both, under their names with a suffix."""
         with self._profile.beside(suffix) as destination:
             destination.write(profile)
         if self._recording is not None:
+            from tracer.recording import to_json
+
             with self._recording.beside(suffix) as destination:
-                destination.write(recording)
+                destination.write(to_json(recording))
 
     def explain(self, suffix: str, container: str, reasons: Sequence[str]) -> None:
         """Say in a file beside the profile why that is not there."""

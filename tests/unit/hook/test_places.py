@@ -38,6 +38,7 @@ def roots_own(tmp_path: Path) -> None:
 def write(path: Path, below: Optional[Path] = None, text: str = OURS) -> None:
     confined = None if below is None else str(below)
     with places.output(str(path), lambda found: found == OURS, confined) as destination:
+        destination.check()
         destination.write(text)
 
 
