@@ -8,23 +8,23 @@ half the time without the command line's packages.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Sequence
 
 from tracer.errors import SeccompTraceError
 from tracer.hook import saying, stages, state
-from tracer.hook.configuration import BEGIN, END
 from tracer.hook.stages import Policy
-
-_STAGES = {BEGIN: stages.begin, END: stages.end}
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what one of the stages has to do; the exit code."""
+    gc.disable()  # what is imported stays, and looking through it for garbage takes its time
     verb, *options = arguments
     try:
-        _STAGES[verb](state.read(sys.stdin.buffer), _policy(options), saying.say)
+        stage = {"begin": stages.begin, "end": stages.end}[verb]
+        stage(state.read(sys.stdin.buffer), _policy(options), saying.say)
     except SeccompTraceError as error:
         saying.say(error)
         return 1
