@@ -19,6 +19,9 @@
  */
 #define AS_IT_IS(value) asm volatile("" : "+r"(value))
 
+/* Every copy of a loop's body would take stack of its own, and BPF has no vectors. */
+#define PLAIN_LOOP _Pragma("clang loop unroll(disable) vectorize(disable)")
+
 static __always_inline void *peek(const void *object, u64 offset)
 {
 	void *value = NULL;

@@ -34,33 +34,19 @@
  */
 #include "recorder.h"
 #include "kernel.h"
+#include "cgroup.h"
+#include "path.h"
 
 #define MAX_STRAYS 8192
 #define MAX_LAUNCHES 2048
 #define MAX_REQUESTS 4096
 #define MAX_LEVELS 8
-#define MAX_COMPONENTS 48
 #define MAX_TURNS 2		/* keys looked at to make room for one */
 #define CROWDED(entries) ((entries) / 8 * 7)
 #define CLAIM_NS 60000000000ULL	/* how long after its end a claimed recording waits for its owner */
-#define MAX_CGROUP_DEPTH 4
-#define CGROUP_NAME_SIZE 128
 
 #define EEXIST 17
 #define ENOSPC 28
-
-/* Every copy of a loop's body would take stack of its own, and BPF has no vectors. */
-#define PLAIN_LOOP _Pragma("clang loop unroll(disable) vectorize(disable)")
-
-/* A container id's 64 characters, eight to a word. */
-struct container_key {
-	u64 word[8];
-};
-
-struct cgroup_name {
-	char text[CGROUP_NAME_SIZE];
-	struct container_key key;
-};
 
 /*
  * What a processor knows of the task that last made a call there, so that its next one needs no
@@ -296,70 +282,12 @@ static __always_inline u64 recording_of_namespaces(const void *task, u32 level)
 	return 0;
 }
 
-#define EACH_BYTE(value) ((value) * 0x0101010101010101ULL)
-#define REACHES(word, byte) (((word) + EACH_BYTE(0x80 - (byte))) & EACH_BYTE(0x80))
-
-/*
- * Whether eight characters are all lower-case hexadecimal digits, without a branch: 64 branches for
- * an id would cost the verifier most of a second. Adding 0x80 - c sets a byte's top bit if it is
- * at least c.
- */
-static __always_inline bool is_hexadecimal(u64 word)
-{
-	u64 digit = REACHES(word, '0') & ~REACHES(word, '9' + 1);
-	u64 letter = REACHES(word, 'a') & ~REACHES(word, 'f' + 1);
-
-	return !(word & EACH_BYTE(0x80)) && (digit | letter) == EACH_BYTE(0x80);
-}
-
-/*
- * The container id that a cgroup's name ends with: ID, docker-ID.scope, libpod-ID.scope,
- * crio-ID.scope, cri-containerd-ID.scope. A monitor's cgroup (libpod-conmon-ID.scope) and a pod's
- * (libpod_pod_ID) are no container's.
- */
-static __always_inline bool id_of_name(const void *cgroup, struct cgroup_name *name)
-{
-	const char *text = cgroup_name(cgroup);
-	int length, start;
-
-	length = bpf_probe_read_kernel_str(name->text, sizeof(name->text), text) - 1;
-	if (length > 6 && name->text[(length - 6) & 127] == '.')
-		length -= 6;	/* .scope; .slice leaves no 64 digits at the end */
-	start = length - CONTAINER_ID_SIZE;
-	if (start < 0 || bpf_probe_read_kernel(&name->key, sizeof(name->key), text + start))
-		return false;
-	if (start >= 5 && name->text[(start - 5) & 127] == 'n' && name->text[(start - 2) & 127] == 'n')
-		return false;	/* conmon- */
-	if (start >= 4 && name->text[(start - 4) & 127] == 'p' && name->text[(start - 1) & 127] == '_')
-		return false;	/* pod_ */
-	return is_hexadecimal(name->key.word[0]) && is_hexadecimal(name->key.word[1]) &&
-	       is_hexadecimal(name->key.word[2]) && is_hexadecimal(name->key.word[3]) &&
-	       is_hexadecimal(name->key.word[4]) && is_hexadecimal(name->key.word[5]) &&
-	       is_hexadecimal(name->key.word[6]) && is_hexadecimal(name->key.word[7]);
-}
-
-/* A pod's monitors share a cgroup of that name, in one that has the plain id of the pod. */
-static __always_inline bool is_monitors(const struct cgroup_name *name)
-{
-	return name->text[0] == 'c' && name->text[1] == 'o' && name->text[2] == 'n' &&
-	       name->text[3] == 'm' && name->text[4] == 'o' && name->text[5] == 'n' &&
-	       !name->text[6];
-}
-
 static __always_inline struct container_key *id_of_cgroup(const void *cgroup)
 {
 	u32 zero = 0;
 	struct cgroup_name *name = blank_name.lookup(&zero);
 
-	PLAIN_LOOP
-	for (int up = 0; up < MAX_CGROUP_DEPTH && cgroup && name; up++) {
-		if (id_of_name(cgroup, name))
-			return &name->key;
-		if (is_monitors(name))
-			return NULL;
-		cgroup = parent_cgroup(cgroup);
-	}
-	return NULL;
+	return name && is_containers(cgroup, name) ? &name->key : NULL;
 }
 
 /* What the recording's head says of its container and its namespace, as far as it is news. */
@@ -611,56 +539,6 @@ int on_exit(u64 *ctx)
 
 /* ---- Executables ---- */
 
-/* FNV-1a's prime, over the hashes of the components that the kernel has already computed. */
-static __always_inline u64 mixed(u64 hash, u64 component)
-{
-	return (hash ^ component) * 0x100000001b3ULL;
-}
-
-/*
- * The path of a program as its root directory shows it: the names from the file up to the task's
- * root, through mounts. What has no place there (a memfd) gives its own name alone.
- */
-static __always_inline u64 read_path(struct executable *into, const void *task, const void *bprm)
-{
-	struct place root = root_of(task), place = executable_of(bprm);
-	u64 hash = 0xcbf29ce484222325ULL;
-
-	into->length = 0;
-	into->cut = 1;
-	PLAIN_LOOP
-	for (int depth = 0; depth < MAX_COMPONENTS; depth++) {
-		const void *parent = peek(place.dentry, DENTRY_PARENT);
-		u32 length = into->length;
-		int size;
-
-		if (place.dentry == root.dentry && place.mount == root.mount) {
-			into->cut = 0;
-			break;
-		}
-		if (place.dentry == peek(place.mount, VFSMOUNT_ROOT)) {
-			if (leave_mount(&place))
-				continue;
-			into->cut = 0;
-			break;
-		}
-		if (length > PATH_SIZE - COMPONENT_SIZE)
-			break;
-		size = bpf_probe_read_kernel_str(&into->components[length], COMPONENT_SIZE,
-						 peek(place.dentry, DENTRY_NAME));
-		if (size <= 0)
-			break;
-		into->length = length + size;
-		hash = mixed(hash, (u64)peek(place.dentry, DENTRY_HASH));
-		if (parent == place.dentry) {
-			into->cut = 0;
-			break;
-		}
-		place.dentry = parent;
-	}
-	return hash < 2 ? 2 : hash;
-}
-
 /* Note a program's path for a recording; the id that its observations carry. */
 static __always_inline u64 note_executable(u64 recording, const void *task, const void *bprm)
 {
@@ -671,7 +549,7 @@ static __always_inline u64 note_executable(u64 recording, const void *task, cons
 
 	if (!path || !head)
 		return EXECUTABLE_UNKNOWN;
-	key.executable = read_path(path, task, bprm);
+	key.executable = read_path(path, task, executable_of(bprm));
 	path->first = bpf_ktime_get_boot_ns();
 	if (executables.lookup(&key))
 		return key.executable;
