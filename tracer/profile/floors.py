@@ -116,7 +116,7 @@ def _entry(floor: Floor) -> Dict[str, object]:
 
 
 def _data() -> str:
-    # Not by importlib.resources, which takes longer than all else here: no package of ours is zipped.
+    # Not by importlib.resources, which takes longer than all else here; nothing of ours is zipped.
     return (Path(__file__).parent / "data" / "floors.json").read_text(encoding="utf-8")
 
 
