@@ -68,7 +68,11 @@ def show(pid: Optional[int], engine: Optional[str], form: str, container: Option
         raise click.UsageError("name a container, or a process with --pid")
     running = find_running(container, engine) if container is not None else None
     engine = running.engine if running else engine
-    found = read_members(running.named.process) if running else (read_process(pid or 0),)
+    found = (
+        read_members(running.named.process, running.named.id)
+        if running
+        else (read_process(pid or 0),)
+    )
     held = holdings.holdings(found)
     last = last_capability()
     if form == "json":

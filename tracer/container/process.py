@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Iterator, Optional, Set, Tuple
 
 from tracer.capabilities.attribute import ATTRIBUTE, FileCapabilities, decode
 from tracer.capabilities.execution import Program
 from tracer.capabilities.names import LAST_NAMED, MOST
 from tracer.capabilities.namespace import UserNamespace, read_map
 from tracer.capabilities.sets import Status, read_status
+from tracer.container.tasks import scope_of, threads
 from tracer.errors import HostError, InputError
 
 PROC = "/proc"
@@ -78,21 +79,25 @@ def read_process(number: int, proc: str = PROC) -> Process:
         )
 
 
-def read_members(number: int, proc: str = PROC) -> Tuple[Process, ...]:
+def read_members(number: int, container: str = "") -> Tuple[Process, ...]:
     """
-    A container's processes, its first one first, which is named.
+    A container's processes, its first one first, which is named; `tasks` says which they are.
 
-    They are those in its PID namespace, if it is the first of one, and all their descendants.
     Raises InputError and HostError for the first one; others may end unseen.
     """
-    first = read_process(number, proc)
-    found = [first]
-    for member in _members(first, proc):
-        try:
-            found.append(read_process(member, proc))
-        except (HostError, InputError):
+    found = [read_process(number)]
+    seen = _numbers_of(found[0])
+    for thread in sorted(threads(scope_of(number, container))):
+        if thread in seen:
             continue
+        with suppress(HostError, InputError):
+            found.append(read_process(thread))
+            seen |= _numbers_of(found[-1])
     return tuple(found)
+
+
+def _numbers_of(process: Process) -> Set[int]:
+    return {thread.numbers[0] for thread in process.threads}
 
 
 def last_capability(proc: str = PROC) -> int:
@@ -212,29 +217,3 @@ def _attribute(path: str) -> Tuple[Optional[FileCapabilities], str]:
         if error.errno in _NO_ATTRIBUTE:
             return None, ""
         return None, _NOT_HANDED_OUT.get(error.errno or 0, str(error.strerror))
-
-
-def _members(first: Process, proc: str) -> List[int]:
-    is_init = len(first.threads[0].numbers) > 1 and first.threads[0].numbers[-1] == 1
-    parents, alike = _survey(first.number, proc)
-    members = [first.number, *(alike if is_init else ())]
-    for number in members:
-        members += [
-            child for child, parent in parents.items() if parent == number and child not in members
-        ]
-    return members[1:]
-
-
-# Every process's parent, and which are in the same PID namespace as one of them.
-def _survey(number: int, proc: str) -> Tuple[Dict[int, int], List[int]]:
-    parents: Dict[int, int] = {}
-    places: Dict[int, int] = {}
-    for name in sorted(filter(str.isdigit, os.listdir(proc)), key=int):
-        try:
-            with _directory(int(name), proc) as directory:
-                parents[int(name)] = read_status(_text("status", directory)).parent
-                places[int(name)] = _namespace("pid", directory)
-        except (OSError, HostError, InputError):
-            continue
-    place = places.get(number)
-    return parents, [one for one in places if places[one] == place and one != number]
