@@ -37,9 +37,9 @@ def test_the_kernel_side_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
     offsets = constants(TypeInformation(kernel_of("aarch64")), "aarch64")
     flags = [f"-D{name}={value}" for name, value in {**offsets, **program.CAPACITY}.items()]
 
-    image = program.compiled("recorder.c", flags)
+    image = program.compiled(program.RECORDER, flags)
 
-    assert set(image.programs) == set(program.PROGRAMS)
+    assert set(image.programs) == set(program.RECORDER.programs)
     assert all(one.code for one in image.programs.values())
     found = immediates(image.programs["on_sys_enter"].code)
     assert {wire.AUDIT_ARCH_AARCH64, wire.AUDIT_ARCH_ARM, NR_WRITE, NR_SENDTO} <= found
@@ -56,4 +56,4 @@ def test_a_layout_for_no_known_machine_does_not_compile():
     flags = [f"-D{name}={value}" for name, value in {**offsets, **program.CAPACITY}.items()]
 
     with pytest.raises(HostError, match="no system call layout"):
-        program.compiled("recorder.c", flags)
+        program.compiled(program.RECORDER, flags)

@@ -100,7 +100,8 @@ def kept(key: str, cache: Path = CACHE) -> Optional[Image]:
 
 def keep(key: str, image: Image, cache: Path = CACHE) -> None:
     """
-    Keep an image for the next time, whole or not at all; one of an older key gives way.
+    Keep an image for the next time, whole or not at all; an older one of the same source, which
+    is what the key begins with, up to a hyphen, gives way.
 
     Where that is not possible the next run compiles again, and nobody need know.
     """
@@ -125,8 +126,9 @@ def _replace(directory: int, name: str, text: str, cache: Path) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+    others = tuple(one for one in old if "-" in one and one.split("-")[0] != name.split("-")[0])
     for one in old:
-        if one != name:
+        if one != name and one not in others:
             with suppress(FileNotFoundError):
                 os.unlink(one, dir_fd=directory)
 

@@ -67,7 +67,7 @@ def type_information() -> Finding:
     try:
         types = btf.read()
         layout.constants(types)
-        for tracepoint in program.PROGRAMS.values():
+        for tracepoint in program.RECORDER.programs.values():
             layout.tracepoint_type(types, tracepoint)
     except SeccompTraceError as error:
         return bad("BTF", error.message, error.hint)

@@ -24,42 +24,6 @@ from tracer.errors import HostError
 from tracer.kernel import bpf, btf, image, layout
 from tracer.kernel.sources import bpf_directory
 
-# program: raw tracepoint. In this order, so that no task can be adopted before it can be let go.
-PROGRAMS: Mapping[str, str] = MappingProxyType(
-    {
-        "on_exit": "sched_process_exit",
-        "on_exec": "sched_process_exec",
-        "on_sys_enter": "sys_enter",
-        "on_cgroup_attach": "cgroup_attach_task",
-        "on_fork": "sched_process_fork",
-    }
-)
-
-MAPS = (
-    "threads",
-    "strays",
-    "recordings",
-    "observations",
-    "executables",
-    "namespaces",
-    "containers",
-    "launches",
-    "requests",
-    "claims",
-    "state",
-    "switches",
-    "familiars",
-    "oldest_recordings",
-    "oldest_observations",
-    "oldest_executables",
-    "blank_recording",
-    "blank_executable",
-    "blank_launch",
-    "blank_request",
-    "blank_thread",
-    "blank_name",
-)
-
 CAPACITY: Mapping[str, int] = MappingProxyType(
     {
         "MAX_RECORDINGS": 4096,
@@ -68,6 +32,58 @@ CAPACITY: Mapping[str, int] = MappingProxyType(
         "MAX_EXECUTABLES": 16384,
         "MAX_EXECUTABLES_EACH": 1024,
     }
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    A C file of `bpf/`: its programs, each with the raw tracepoint that it belongs to, and its maps.
+
+    The programs are attached in this order.
+    """
+
+    file: str
+    programs: Mapping[str, str]
+    maps: Tuple[str, ...]
+
+
+# In this order, so that no task can be adopted before it can be let go.
+RECORDER = Source(
+    "recorder.c",
+    MappingProxyType(
+        {
+            "on_exit": "sched_process_exit",
+            "on_exec": "sched_process_exec",
+            "on_sys_enter": "sys_enter",
+            "on_cgroup_attach": "cgroup_attach_task",
+            "on_fork": "sched_process_fork",
+        }
+    ),
+    (
+        "threads",
+        "strays",
+        "recordings",
+        "observations",
+        "executables",
+        "namespaces",
+        "containers",
+        "launches",
+        "requests",
+        "claims",
+        "state",
+        "switches",
+        "familiars",
+        "oldest_recordings",
+        "oldest_observations",
+        "oldest_executables",
+        "blank_recording",
+        "blank_executable",
+        "blank_launch",
+        "blank_request",
+        "blank_thread",
+        "blank_name",
+    ),
 )
 
 # Variables of the environment that change what bcc compiles, and for what.
@@ -91,20 +107,27 @@ class Loaded:
                 os.close(descriptor)
 
 
-def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
+def load(
+    capacity: Mapping[str, int] = CAPACITY,
+    source: Source = RECORDER,
+    shared: Mapping[str, int] = MappingProxyType({}),
+) -> Loaded:
     """
-    Load and attach the recorder; compile it if this host has not done so yet.
+    Load and attach the recorder, or another source; compile it if this host has not done so yet.
+
+    Of the maps that are `shared`, by name, nothing is made: they are somebody else's.
 
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
     types = btf.read()
     targets = {
-        name: layout.tracepoint_type(types, tracepoint) for name, tracepoint in PROGRAMS.items()
+        name: layout.tracepoint_type(types, tracepoint)
+        for name, tracepoint in source.programs.items()
     }
-    recorder = _image({**layout.constants(types), **capacity})
+    compiled = _image(source, {**layout.constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
-        _fill(loaded, recorder, targets)
+        _fill(loaded, compiled, targets, shared)
     except OSError as error:
         loaded.close()
         raise _refused(error) from error
@@ -116,30 +139,34 @@ def load(capacity: Mapping[str, int] = CAPACITY) -> Loaded:
 
 def identity() -> str:
     """What tells this recorder's sources, and so the layout of its maps, from any other's."""
-    return image.key_of(_sources(), {})
+    return image.key_of(_files(RECORDER), {})
 
 
-def _sources() -> List[Path]:
-    return [one for one in bpf_directory().rglob("*") if one.suffix in (".c", ".h")]
+def _files(source: Source) -> List[Path]:
+    directory = bpf_directory()
+    return [directory / source.file, *directory.rglob("*.h")]
 
 
-def _image(constants: Mapping[str, int]) -> image.Image:
-    """The compiled recorder, as kept or made anew."""
-    key = image.key_of(_sources(), constants)
-    found = image.kept(key)
+def _image(source: Source, constants: Mapping[str, int]) -> image.Image:
+    """A compiled source, as kept or made anew."""
+    name = f"{source.file.split('.')[0]}-{image.key_of(_files(source), constants)}"
+    found = image.kept(name)
     if found is None:
-        found = compiled("recorder.c", [f"-D{name}={value}" for name, value in constants.items()])
-        image.keep(key, found)
+        found = compiled(source, [f"-D{name}={value}" for name, value in constants.items()])
+        image.keep(name, found)
     return found
 
 
-def _fill(loaded: Loaded, recorder: image.Image, targets: Mapping[str, int]) -> None:
-    for name, shape in recorder.maps.items():
-        loaded.maps[name] = bpf.create_map(name, *_numbers(shape))
+def _fill(
+    loaded: Loaded, compiled: image.Image, targets: Mapping[str, int], shared: Mapping[str, int]
+) -> None:
+    for name, shape in compiled.maps.items():
+        if name not in shared:
+            loaded.maps[name] = bpf.create_map(name, *_numbers(shape))
     for name, target in targets.items():
-        code = recorder.programs[name].linked(loaded.maps)
+        code = compiled.programs[name].linked({**loaded.maps, **shared})
         loaded.programs[name] = _program(name, code, target)
-    for name in PROGRAMS:
+    for name in targets:
         loaded.links[name] = bpf.attach_tracing(loaded.programs[name])
 
 
@@ -176,16 +203,18 @@ def unprivileged() -> HostError:
     )
 
 
-def compiled(source: str, flags: List[str]) -> image.Image:
+def compiled(source: Source, flags: List[str]) -> image.Image:
     """
-    One C file of `bpf/` with these programs and maps, compiled by bcc.
+    A source compiled by bcc.
 
     Raises HostError with what the compiler said.
     """
-    module = _module(source, flags)
-    names = {_bcc().lib.bpf_table_fd(module.module, name.encode()): name for name in MAPS}
+    module = _module(source.file, flags)
+    names = {_bcc().lib.bpf_table_fd(module.module, name.encode()): name for name in source.maps}
     maps = {name: image.Shape(*bpf.map_creation(descriptor)) for descriptor, name in names.items()}
-    programs = {name: image.unlinked(module.dump_func(name.encode()), names) for name in PROGRAMS}
+    programs = {
+        name: image.unlinked(module.dump_func(name.encode()), names) for name in source.programs
+    }
     return image.Image(maps, programs)
 
 

@@ -51,12 +51,14 @@ def test_what_is_kept_comes_back(cache: Path):
 
 def test_a_newer_image_takes_the_place_of_the_older(cache: Path):
     """
-    Only the newest image is kept, and nothing else is left beside it.
+    Only the newest image of each source is kept, and nothing else is left beside them.
     """
-    image.keep("old", SOME, cache)
-    image.keep("new", SOME, cache)
+    image.keep("other-old", SOME, cache)
+    (cache / "tmpkilled").touch()
+    image.keep("source-old", SOME, cache)
+    image.keep("source-new", SOME, cache)
 
-    assert [one.name for one in cache.iterdir()] == ["new.json"]
+    assert {one.name for one in cache.iterdir()} == {"source-new.json", "other-old.json"}
 
 
 DAMAGED = ["", "{}", "[]", "null", '{"maps": {}, "programs": {"a": 1}}', "[" * 10**5]
