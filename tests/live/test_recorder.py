@@ -4,10 +4,9 @@ Tests of the recorder that stays, with real engines: what it records, and who fe
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
@@ -17,6 +16,7 @@ from tests.live.command import SeccompTrace
 from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
+from tests.live.programs import FLAGS, SOURCES
 from tests.live.recorded import PROFILE, RECORDING, calls_of, making, read_complete
 from tests.live.recorder import RESULTS, Place, own_calls
 from tracer.recording import from_json
@@ -77,9 +77,7 @@ def test_what_it_records_is_what_run_records(
 
 
 @pytest.mark.parametrize("engine", ["podman", "docker"], indirect=True)
-def test_a_container_that_ran_before_is_late(
-    engine: Engine, busybox: ImageLoader, place: Place
-):
+def test_a_container_that_ran_before_is_late(engine: Engine, busybox: ImageLoader, place: Place):
     """
     An exec into a container that ran before the recorder was started is marked late, and collected
     as incomplete, however soon it came.
@@ -136,17 +134,22 @@ def test_containers_are_chosen(podman: Engine, busybox: ImageLoader, resident: P
 
 def test_a_hostile_monitor_steers_no_terminal(resident: Place, tmp_path: Path):
     """
-    An unprivileged user's program that calls itself conmon, and its container what it likes, adds
-    no control characters to a listing, and no path to a file's name.
+    A user's program that calls itself conmon, and its container what it likes, adds no control
+    character to a listing, and no path to a file's name.
     """
-    conmon = tmp_path / "conmon"
-    conmon.symlink_to("/usr/bin/unshare")
-    id = f"../../{HOSTILE}"
-    subprocess.run(
-        ["conmon", "--fork", "--pid", "-n", f"../{HOSTILE}", "sh", "-c", "exit 0"],
-        executable=conmon,
-        check=False,
-    )
+    executable, results = tmp_path / "conmon", tmp_path / RESULTS
+    source = SOURCES / "monitor.c"
+    subprocess.run(["gcc", *FLAGS, "-o", str(executable), str(source)], check=True)
+    monitor = [str(executable), "-c", f"../../{HOSTILE}", "-n", f"../{HOSTILE}"]
+    subprocess.run(monitor, check=True)
+
+    listed, done = resident.seccomp_trace("recorder", "ps"), resident.collect("--name", monitor[-1])
+
+    assert "../../\\x1b]0;" in listed.stdout
+    assert not set("\x1b\x07\u202e") & set(listed.stdout + done.stdout + done.stderr)
+    assert done.returncode == 0, done.stderr
+    (recording,) = results.glob("*.recording.json")
+    assert set(tmp_path.glob("*.json")) | set(tmp_path.parent.glob("*.json")) == set()
 
 
 def test_run_beside_it_leaves_nothing(podman: Engine, busybox: ImageLoader, resident: Place):
