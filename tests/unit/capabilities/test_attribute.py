@@ -7,7 +7,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer.capabilities.attribute import FileCapabilities, decode, text_of
@@ -23,6 +23,7 @@ def attribute(version: int, *numbers: int, effective: bool = False) -> bytes:
     return struct.pack(f"<{1 + len(numbers)}I", version << 24 | effective, *numbers)
 
 
+@settings(deadline=None)
 @given(words, words, words, words, words, st.booleans())
 def test_version_3_has_two_words_a_set_and_an_owner(
     p: int, i: int, high_p: int, high_i: int, root: int, effective: bool
@@ -35,6 +36,7 @@ def test_version_3_has_two_words_a_set_and_an_owner(
     assert decode(value) == FileCapabilities(3, high_p << 32 | p, high_i << 32 | i, effective, root)
 
 
+@settings(deadline=None)
 @given(words, words, words, words, st.booleans())
 def test_version_2_is_the_hosts_roots(p: int, i: int, high_p: int, high_i: int, effective: bool):
     """
@@ -45,6 +47,7 @@ def test_version_2_is_the_hosts_roots(p: int, i: int, high_p: int, high_i: int, 
     assert decode(value) == FileCapabilities(2, high_p << 32 | p, high_i << 32 | i, effective, 0)
 
 
+@settings(deadline=None)
 @given(words, words, st.booleans())
 def test_version_1_has_32_bits(p: int, i: int, effective: bool):
     """

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer.capabilities.attribute import FileCapabilities
@@ -295,6 +295,7 @@ def test_bits_of_a_file_beyond_the_kernels_last_count_for_nothing():
     assert outcome.credentials.sets.effective == A
 
 
+@settings(deadline=None)
 @given(threads(), programs())
 def test_no_execve_leaves_bounding_and_inheritable_sets(before: Credentials, program: Program):
     """
@@ -309,6 +310,7 @@ def test_no_execve_leaves_bounding_and_inheritable_sets(before: Credentials, pro
         assert after.ambient & ~(sets.ambient & after.permitted & after.inheritable) == 0
 
 
+@settings(deadline=None)
 @given(threads(), programs())
 def test_nothing_is_gained_under_no_new_privs(before: Credentials, program: Program):
     """
@@ -321,6 +323,7 @@ def test_nothing_is_gained_under_no_new_privs(before: Credentials, program: Prog
     assert outcome.credentials.uids.effective in (before.uids.real, before.uids.effective)
 
 
+@settings(deadline=None)
 @given(threads())
 def test_a_plain_program_executed_twice_is_as_executed_once(before: Credentials):
     """

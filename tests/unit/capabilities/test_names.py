@@ -5,7 +5,7 @@ Tests of capabilities by number, by name and in masks.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer.capabilities import names
@@ -45,6 +45,7 @@ def test_no_capability_is_an_empty_list():
     assert names.decoded(0) == "0x0000000000000000="
 
 
+@settings(deadline=None)
 @given(masks, lasts)
 def test_what_a_mask_names_is_that_mask_again(mask: int, last: int):
     """
@@ -53,6 +54,7 @@ def test_what_a_mask_names_is_that_mask_again(mask: int, last: int):
     assert names.mask_of(names.names_in(mask, last)) == mask
 
 
+@settings(deadline=None)
 @given(masks)
 def test_a_mask_is_read_as_it_is_written(mask: int):
     """

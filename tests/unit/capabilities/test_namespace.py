@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer.capabilities.namespace import (
@@ -43,6 +43,7 @@ def test_what_is_no_map_is_refused(text: str):
         read_map(text)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 65536))
 def test_an_id_goes_out_and_in_again(number: int):
     """
