@@ -8,10 +8,10 @@ The recorder records every container by itself; a claim keeps this one until it 
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Mapping, Optional
 
 from tracer.kernel.recorder import Recorder
-from tracer.kernel.wire import COMMAND
+from tracer.kernel.wire import COMMAND, Head
 from tracer.session import resident
 
 
@@ -22,20 +22,29 @@ def claim(container: str, process: int) -> None:
     Raises HostError.
     """
     with resident.ensure() as recorder:
-        number = _known(recorder, container, process)
+        number = known(recorder.heads(), container, process)
         if number is None:
             number = _adopt(recorder, container, process)
         recorder.claim(number)
 
 
-# Its first process is enough if we see the same numbers as the kernel, its cgroup if not.
-def _known(recorder: Recorder, container: str, process: int) -> Optional[int]:
+def known(heads: Mapping[int, Head], container: str, process: int) -> Optional[int]:
+    """
+    The recording that the kernel has begun of a container, if it has.
+
+    By its cgroup, or its first process, if we number processes as the kernel does. What is left of
+    an earlier run, or of an earlier process of that number, is none.
+    """
     found = [
         number
-        for number, head in recorder.heads().items()
-        if head.kind != COMMAND and (head.container == container or head.first_process == process)
+        for number, head in heads.items()
+        if head.kind != COMMAND
+        and (
+            (head.container == container and head.alive > 0)
+            or (head.first_process == process and resident.is_there(head))
+        )
     ]
-    return max(found, default=None)  # ids are times: an earlier one is an earlier run's
+    return max(found, default=None)  # ids are times: the newest
 
 
 # The recorder was started only now. The runtime's process waits, and its window is not open yet.
