@@ -83,7 +83,8 @@ def test_a_container_that_ran_before_is_late(engine: Engine, busybox: ImageLoade
     as incomplete, however soon it came.
     """
     env = engine.environment
-    engine.run("run", "-d", "--name", "old", busybox(engine), "sleep", "1000")
+    image, killed = busybox(engine), ("--stop-signal", "KILL")
+    engine.run("run", "-d", *killed, "--name", "old", image, "sleep", "1000")
     assert place.seccomp_trace("recorder", "start").returncode == 0
 
     engine.run("exec", "old", "calls", *making("times"))
