@@ -5,22 +5,32 @@ runs here.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import List, Optional
 
 import pytest
 
+from tests.unit.recordings import recording
+from tracer import syscalls
 from tracer.errors import HostError, InputError, OutputError, SeccompTraceError
-from tracer.hook import stages
-from tracer.hook.annotation import KEY
+from tracer.hook import fetching, stages
+from tracer.hook.annotation import KEY, RECORDING_KEY
 from tracer.hook.stages import Policy
 from tracer.hook.state import State
 from tracer.kernel import pinned
+from tracer.recording import Reason, Recording, Run, from_json
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it writes as root only")
 
 NOBODY = 65534
+RUN = Run("run", container_name="web", architecture=syscalls.X86_64, container_id="c" * 64)
+GOOD = recording("read", "write", run=RUN)
+LOST = Reason("calls-lost", "calls were seen for which no map had room", 3)
+BAD = recording("read", run=dataclasses.replace(RUN, integrity=(LOST,)))
 PROFILE = '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}\n'
 
 
@@ -166,6 +176,63 @@ def test_what_could_not_be_said_beside_is_known_at_the_beginning(
         begin(f"of:{place}/p")
 
     assert path.read_text() == text
+
+
+@contextmanager
+def recorded(recording: Recording) -> Iterator[None]:
+    """
+    In place of the kernel: this is what was recorded of any container.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fetching, "fetched", lambda container: nullcontext(recording))
+        yield
+
+
+def test_a_complete_recording_is_written_and_earlier_notes_go(place: Path):
+    """
+    Only those that are ours: the profile stands alone, and the recording where it was asked for.
+    """
+    (place / "p.incomplete").write_text(PROFILE)
+    (place / "p.not-recorded").write_text(stages.MARK)
+    (place / "p.incomplete.reasons").write_text("theirs")
+    annotations = {KEY: f"of:{place}/p", RECORDING_KEY: f"{place}/r"}
+
+    with recorded(GOOD):
+        stages.end(State("abc", None, "", annotations), Policy(), lambda line: None)
+
+    assert names(place) == ["p", "p.incomplete.reasons", "r"]
+    assert "read" in (place / "p").read_text()
+    assert from_json((place / "r").read_text(), "r") == GOOD
+
+
+def test_an_incomplete_recording_never_gets_the_name_asked_for(place: Path):
+    """
+    It stands beside it, with the reasons; an older profile stays.
+    """
+    (place / "p").write_text(PROFILE)
+
+    with recorded(BAD), pytest.raises(HostError, match="not complete: calls were seen"):
+        end(f"of:{place}/p")
+
+    assert names(place) == ["p", "p.incomplete", "p.incomplete.reasons"]
+    assert (place / "p").read_text() == PROFILE
+    assert "no map had room (3)" in (place / "p.incomplete.reasons").read_text()
+
+
+def test_a_baseline_is_extended(place: Path):
+    """
+    And is read again at the end: one that is gone leaves the reason.
+    """
+    (place / "base").write_text(PROFILE)
+
+    with recorded(GOOD):
+        end(f"if:{place}/base;of:{place}/p")
+        (place / "base").unlink()
+        with pytest.raises(InputError):
+            end(f"if:{place}/base;of:{place}/q")
+
+    assert "read" in (place / "p").read_text()
+    assert names(place) == ["p", "q.not-recorded"]
 
 
 def test_a_beginning_without_a_process_is_refused(place: Path):
