@@ -133,12 +133,23 @@ def keep(loaded: Loaded, stamp: Stamp) -> None:
             os.mkdir(PLACE, 0o700)
         _check_owner(PLACE, PLACE)
         remove()
-        _pin_all(loaded, stamp, PLACE / "starting")
-        os.rename(PLACE / "starting", PLACE / "recorder")
+        with _all_or_nothing():
+            _pin_all(loaded, stamp, PLACE / "starting")
+            os.rename(PLACE / "starting", PLACE / "recorder")
     except OSError as error:
+        raise _explained(error, PLACE) from error
+
+
+@contextmanager
+def _all_or_nothing() -> Iterator[None]:
+    """Whatever ends the context early, Ctrl-C too, leaves nothing of ours."""
+    try:
+        yield
+    except BaseException:
         with suppress(OSError):
             remove()
-        raise _explained(error, PLACE) from error
+            os.rmdir(PLACE)
+        raise
 
 
 def _pin_all(loaded: Loaded, stamp: Stamp, place: Path) -> None:
