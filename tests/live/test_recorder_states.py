@@ -5,6 +5,7 @@ Tests of what a recorder that stays finds where it is to be pinned, and of its b
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ from tests.live.kernel_objects import NONE, objects_of
 from tests.live.recorded import PROFILE, RECORDING, calls_of, read_complete
 from tests.live.recorder import BPFFS, OWN_BPFFS, OWN_LOCK, PINNED, RUN, Place, place_with, program
 
-OWN_RUN = "mount -t tmpfs -o mode=0755 none /run"
+# Where no BPF filesystem is mounted, and /run is empty.
+NOWHERE = [f"umount --all-targets {BPFFS} 2>&- || :", "mount -t tmpfs -o mode=0755 none /run"]
 # Holds the pinned recorder open, and says so.
 LOOKING_ON = """
 from tracer.kernel import pinned
@@ -35,17 +37,17 @@ path = str(pinned.PLACE / "recorder" / "stamp")
 value = json.dumps({"version": "0.0.9", "layout": 1}).encode().ljust(pinned.STAMP_SIZE, b"\\0")
 bpf.update(bpf.pinned(path), bytes(4), value)
 """
-KILLED_WHILE_PINNING = """
-import os, signal, sys
+INTERRUPTED_WHILE_PINNING = """
+import os, sys
 from tracer.kernel import bpf
 from tracer.session import resident
-left, pin = int(sys.argv[1]), bpf.pin
+number, left, pin = int(sys.argv[1]), int(sys.argv[2]), bpf.pin
 def counted(*arguments):
     global left
     pin(*arguments)
     left -= 1
     if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)
 bpf.pin = counted
 resident.start()
 """
@@ -89,7 +91,7 @@ def test_nothing_is_left_where_nothing_was(tmp_path: Path):
     Where no BPF filesystem is mounted each command says in one line that nothing is running;
     `start` mounts what it needs, and `stop` takes that away too.
     """
-    with place_with(["umount --all-targets /sys/fs/bpf 2>&- || :", OWN_RUN], tmp_path) as place:
+    with place_with(NOWHERE, tmp_path) as place:
         for command in ("ps", "collect --all -o ."):
             refused(place, command, "no recorder is running", status=2)
         refused(place, "stop", "nothing to stop", status=0)
@@ -219,18 +221,36 @@ def test_the_memory_that_is_shown_is_what_the_kernel_says(resident: Place):
     assert resident.status()["memory"] == int(resident.python(MEMORY)) > 1 << 20
 
 
+def interrupted(place: Place, number: signal.Signals, pins: int) -> tuple[int, set[str]]:
+    """
+    Send a starting recorder a signal after so many pins: how it ended, and what is pinned then.
+    """
+    start = program(INTERRUPTED_WHILE_PINNING, str(int(number)), str(pins))
+    done = subprocess.run(place.entering(*start), stderr=subprocess.DEVNULL)
+    return done.returncode, place.pinned()
+
+
 @pytest.mark.parametrize("pins", [1, 12, 30])
 def test_a_start_that_is_killed_is_begun_again(place: Place, pins: int):
     """
     After SIGKILL between one pin and the next nothing is running, and the next `start` starts it.
     """
-    killed = subprocess.run(place.entering(*program(KILLED_WHILE_PINNING, str(pins))))
-    half = place.pinned()
+    left = interrupted(place, signal.SIGKILL, pins)
     status = place.seccomp_trace("recorder", "status")
-
     done = place.seccomp_trace("recorder", "start")
 
-    assert (killed.returncode, half) == (-9, {"starting"})
+    assert left == (-9, {"starting"})
     assert (status.returncode, status.stdout) == (1, "not running\n")
     assert done.returncode == 0, done.stderr
     assert place.pinned() == {"recorder"} and place.status()["running"]
+
+
+def test_an_interrupted_start_leaves_nothing(tmp_path: Path):
+    """
+    After Ctrl-C between one pin and the next nothing is pinned, and nothing is mounted.
+    """
+    with place_with(NOWHERE, tmp_path) as place:
+        status, _ = interrupted(place, signal.SIGINT, 12)
+
+        assert status == -2
+        assert list(place.seen(BPFFS).iterdir()) == []
