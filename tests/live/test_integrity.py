@@ -21,9 +21,8 @@ from tracer.kernel.program import CAPACITY
 CRAMPED = """#!{python}
 import functools
 from tracer import cli
-from tracer.kernel.recorder import Recorder
-from tracer.session import recording_run
-recording_run.Recorder = functools.partial(Recorder, {capacity})
+from tracer.session import resident
+resident.own = functools.partial(resident.own, {capacity})
 cli.main()
 """
 # Without PWD, which is not the same for both: dash asks for it then, and always so.
