@@ -131,6 +131,7 @@ def test_threads_that_are_blocked_are_recorded_when_they_go_on(
     assert recording.name == "python3"
 
 
+@pytest.mark.alone  # another "lasting" would be in `ps`
 def test_a_recorder_that_stays_knows_a_container_from_its_first_call(
     engine: Engine, busybox: ImageLoader, resident: Place
 ):
