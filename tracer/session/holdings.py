@@ -94,9 +94,12 @@ def refers(reference: str, container: Container) -> bool:
 
 
 def is_image(wanted: str, image: str) -> bool:
-    """Whether an image's name is the one wanted, which may lack its registry and its tag."""
+    """Whether an image's name is the one wanted, which may lack its registry, digest and tag."""
     whole = f"/{image}"
-    return whole.endswith(f"/{wanted}") or whole.rsplit(":", 1)[0].endswith(f"/{wanted}")
+    tagged = whole.split("@")[0]
+    name, _, tag = tagged.rpartition(":")
+    untagged = tagged if "/" in tag else name  # it was a registry's port
+    return any(one.endswith(f"/{wanted}") for one in (whole, tagged, untagged))
 
 
 def has_label(wanted: str, labels: Sequence[Tuple[str, str]]) -> bool:
