@@ -180,7 +180,7 @@ def observations_of(place: Place, id: str) -> int:
     """
     Return how many calls a container has been seen making.
     """
-    return max(one["observations"] for one in place.heads() if one["container"] == id)
+    return max(int(one["observations"]) for one in place.heads() if one["container"] == id)
 
 
 @pytest.mark.alone
