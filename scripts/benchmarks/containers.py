@@ -126,10 +126,12 @@ def run_with_hook(place: Place, *, resident: bool) -> float:
         place.do(TOOL, "recorder", "start")
     output = place.directory / "profile.json"
     try:
-        return place.run("hooks", options=["--annotation", f"{ANNOTATION}{output}"])
+        spent = place.run("hooks", options=["--annotation", f"{ANNOTATION}{output}"])
+        assert output.exists(), "the hook has written no profile"
+        output.unlink()
+        return spent
     finally:
         place.do("sh", "-c", f"{TOOL} recorder stop 2>&1")
-        output.unlink()
 
 
 def run_compiling(place: Place) -> float:
