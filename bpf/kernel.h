@@ -44,6 +44,12 @@ static __always_inline u32 filter_count(const void *task)
 	return DIRECT(u32, task, TASK_FILTER_COUNT);
 }
 
+/* SECCOMP_MODE_DEAD, kernel/seccomp.c, since 5.17: it is being killed, and makes no call any more. */
+static __always_inline bool is_killed_by_filter(const void *task)
+{
+	return DIRECT(u32, task, TASK_SECCOMP_MODE) == 3;
+}
+
 /* PFA_NO_NEW_PRIVS is bit 0 of atomic_flags: include/linux/sched.h. */
 static __always_inline u8 no_new_privs(const void *task)
 {
@@ -216,6 +222,12 @@ static __always_inline u64 argument_bytes(const void *task, const void **start)
 static __always_inline struct place executable_of(const void *bprm)
 {
 	return place_at((const char *)peek(bprm, BPRM_FILE) + FILE_PATH);
+}
+
+/* The program that a task executes: an empty place if it has no memory any more. */
+static __always_inline struct place program_file(const void *task)
+{
+	return place_at((const char *)peek(peek(task, TASK_MM), MM_EXECUTABLE) + FILE_PATH);
 }
 
 /* From the root of a mount to the place that it is mounted on; false at the outermost one. */

@@ -25,6 +25,7 @@ COMMANDS = {
     "attach": "Record a container or a process that runs already.",
     "recorder": "Keep a recorder in the kernel: start, stop, status, ps, collect.",
     "hook": "Have podman and CRI-O record each container that an annotation asks for.",
+    "watch": "Tell what seccomp filters deny, as it happens, and to whom.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",

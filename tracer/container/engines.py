@@ -160,6 +160,22 @@ def known(references: Sequence[str], ask: Ask = ask) -> Mapping[str, Tuple[str, 
     return found
 
 
+def running(ask: Ask = ask) -> List[Named]:
+    """The containers that run now, of every engine."""
+    found: List[Named] = []
+    for name, engine in registry().items():
+        ids = ask([name, "ps", "--quiet", "--no-trunc"]).split()
+        if ids:
+            found += engine.inspect([name], ids, ask)
+    return found
+
+
+def id_in_cgroups(groups: str) -> str:
+    """The container's id in what /proc/PID/cgroup holds, or an empty string."""
+    found = re.search(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", groups)
+    return found[0] if found else ""
+
+
 def inspected(answer: str) -> List[Named]:
     """The containers that an engine has described, one on a line."""
     return [one for one in (named(fields_of(line)) for line in answer.splitlines()) if one]

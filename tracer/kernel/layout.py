@@ -16,6 +16,7 @@ from tracer.kernel.btf import TYPEDEF, TypeInformation
 # constant: (structure, member)
 MEMBERS = {
     "TASK_FILTER_COUNT": ("task_struct", "seccomp.filter_count"),
+    "TASK_SECCOMP_MODE": ("task_struct", "seccomp.mode"),
     "TASK_ATOMIC_FLAGS": ("task_struct", "atomic_flags"),
     "TASK_PID": ("task_struct", "pid"),
     "TASK_TGID": ("task_struct", "tgid"),
@@ -33,6 +34,7 @@ MEMBERS = {
     "INODE_MODE": ("inode", "i_mode"),
     "MM_ARGUMENTS": ("mm_struct", "arg_start"),
     "MM_ARGUMENTS_END": ("mm_struct", "arg_end"),
+    "MM_EXECUTABLE": ("mm_struct", "exe_file"),
     "PID_LEVEL": ("pid", "level"),
     "PID_NUMBERS": ("pid", "numbers"),
     "UPID_NR": ("upid", "nr"),
@@ -69,14 +71,17 @@ MACHINES = {
         "REGISTERS_FIRST": ("pt_regs", "di"),
         "REGISTERS_SECOND": ("pt_regs", "si"),
         "REGISTERS_THIRD": ("pt_regs", "dx"),
+        "REGISTERS_FOURTH": ("pt_regs", "r10"),
+        "REGISTERS_FIFTH": ("pt_regs", "r8"),
+        "REGISTERS_SIXTH": ("pt_regs", "r9"),
+        "REGISTERS_NUMBER": ("pt_regs", "orig_ax"),
     },
     # Written from arch/arm64 of kernel 6.12 and compiled by a test; not yet run on such a machine.
     "aarch64": {
         "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
         "REGISTERS_PSTATE": ("pt_regs", "user_regs.pstate"),
         "REGISTERS_FIRST": ("pt_regs", "user_regs.regs"),
-        "REGISTERS_SECOND": ("pt_regs", "user_regs.regs"),
-        "REGISTERS_THIRD": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_NUMBER": ("pt_regs", "syscallno"),
     },
 }
 
@@ -100,8 +105,8 @@ def constants(types: TypeInformation, machine: str = os.uname().machine) -> Dict
     for name, structure in SIZES.items():
         found[name] = _known(types.size(structure), f"struct {structure}")
     if machine == "aarch64":
-        found["REGISTERS_SECOND"] += 8  # user_regs.regs[1]
-        found["REGISTERS_THIRD"] += 16
+        for place, name in enumerate(("SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"), start=1):
+            found[f"REGISTERS_{name}"] = found["REGISTERS_FIRST"] + 8 * place  # user_regs.regs
     return found
 
 

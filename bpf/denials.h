@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The records that denials.c and user space share: tracer/kernel/denials.py mirrors this file.
+ */
+#ifndef DENIALS_H
+#define DENIALS_H
+
+#include "recorder.h"
+
+#define TRAPPED 0		/* it got SIGSYS, and its number back */
+
+/* Where denials happened: a container, by its cgroup's name or its PID namespace, or neither. */
+struct place_key {
+	__u64 word[8];		/* the container's id, or zeros */
+	__u32 namespace;	/* inode number of the PID namespace of the task's own level */
+	__u32 reserved;
+};
+
+struct denial_place {
+	__u64 id;		/* what keys of denials and programs name it by */
+	__u64 denials;		/* kinds of them that are kept */
+	__u64 lost;		/* denials of a kind that there was no room for */
+};
+
+/* One kind of denial. */
+struct denial_key {
+	__u64 place;
+	__u64 recording;	/* that the task counts for; 0: none */
+	__u64 executable;
+	__u32 architecture;	/* AUDIT_ARCH_* */
+	__u32 number;
+	__s32 error;		/* what the call answered: an error number, below 0; or TRAPPED */
+	__u32 reserved;
+};
+
+struct denial {
+	__u64 count;
+	__u64 first;		/* ns, CLOCK_BOOTTIME */
+	__u64 last;
+	__u64 arguments[6];	/* of the last one */
+	__u32 process;		/* the last one's, as the host numbers it */
+	__u32 thread;		/* as its innermost PID namespace numbers it */
+	char comm[COMM_SIZE];
+};
+
+/* Counters of the whole watch, one element. */
+struct denial_state {
+	__u64 unsure;		/* failed calls of filtered tasks that could not be judged */
+	__u64 places_lost;
+};
+
+#endif

@@ -1,0 +1,86 @@
+"""
+`seccomp-trace watch`: what filters deny, as it happens.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence, Tuple
+
+import click
+
+from tracer.cli import complain, options
+from tracer.text import printable
+
+if TYPE_CHECKING:
+    from tracer.session.watching import Denial
+
+LOST = 1
+
+
+@click.command()
+@click.argument("containers", nargs=-1)
+@options.form
+@click.option("--duration", type=options.Seconds(), metavar="S", help="Stop after S s.")
+def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> int:
+    """
+    Tell what seccomp filters deny in CONTAINERs, or in all of them, until Ctrl-C.
+
+    CONTAINER is a name, an id or the beginning of one, and may start later. On a terminal a denial
+    is told once for each container, program, call and answer; how often it came is said at the end.
+    Exit code 1 if something could not be told.
+    """
+    from tracer.session.command import Signals
+    from tracer.session.watching import Plan
+    from tracer.session.watching import watch as watch_for
+
+    report: Callable[[Sequence[Denial]], None] = _print_all
+    folded = _Folded()
+    if form == "json":
+        report = _print_json
+    elif sys.stdout.isatty():
+        report = folded.print_new
+    with Signals() as signals:
+        losses = watch_for(Plan(containers, duration), signals, report, complain)
+    folded.print_counts()
+    for reason, count in losses.reasons.items():
+        complain(f"not told: {count} {reason}")
+    return LOST if losses.reasons else 0
+
+
+def _print_all(found: "Sequence[Denial]") -> None:
+    from tracer.report.denials import line_of
+    from tracer.session.assembly import this_host
+
+    native = this_host().architecture
+    for one in found:
+        click.echo(line_of(one, native))
+    sys.stdout.flush()
+
+
+def _print_json(found: "Sequence[Denial]") -> None:
+    from tracer.report.denials import json_of
+
+    for one in found:
+        click.echo(json_of(one))
+    sys.stdout.flush()
+
+
+class _Folded:
+    """For a terminal: what is new, and in the end how often it came."""
+
+    def __init__(self) -> None:
+        self._counts: Dict[Tuple[str, str, str, str], int] = {}
+
+    def print_new(self, found: "Sequence[Denial]") -> None:
+        """Print what has not been printed yet."""
+        for one in found:
+            key = one.name, one.executable, one.syscall, one.answer
+            if key not in self._counts:
+                _print_all([one])
+            self._counts[key] = self._counts.get(key, 0) + one.count
+
+    def print_counts(self) -> None:
+        """Print how often each came."""
+        for (name, path, syscall, answer), count in sorted(self._counts.items()):
+            click.echo(f"{count:8}  {printable(name)}  {printable(path)}  {syscall} -> {answer}")
