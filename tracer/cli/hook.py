@@ -16,6 +16,7 @@ from tracer.cli import complain
 from tracer.errors import HostError, InputError, OutputError
 from tracer.hook import configuration, directories, places, program
 from tracer.hook.configuration import FILES, Choices
+from tracer.kernel.program import load
 
 HOOKS_DIR = "The directory of hook files. [what podman reads]"
 
@@ -49,6 +50,7 @@ def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bo
             os.path.join(place, name),
             configuration.render(stage, Choices(words, output_dir, best_effort)),
         )
+    _rehearse()
     if read is not None and place not in read:
         complain(
             f"podman does not read {place} by itself, but {', '.join(read) or 'no directory'}: "
@@ -86,6 +88,14 @@ def _refuse_rivals(where: "set[str]") -> None:
             "write the same file",
             f"remove that one, as with apt-get remove oci-seccomp-bpf-hook or rm {rivals[0]}",
         )
+
+
+def _rehearse() -> None:
+    """Compile now what the first container would wait for, and say if it cannot be recorded."""
+    try:
+        load().close()
+    except HostError as error:
+        complain(f"the hook is installed, but containers cannot be recorded yet: {error}")
 
 
 def _make(place: str) -> None:
