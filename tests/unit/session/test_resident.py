@@ -247,7 +247,7 @@ def test_a_session_that_cannot_use_it_says_so(stamped: pytest.MonkeyPatch):
     pretend(stamped, OTHERS)
     stamped.setattr(resident, "own", lambda: own)
 
-    assert resident.for_session(told.append) is own  # type: ignore[comparison-overlap]
+    assert resident.for_session(told.append) is own
     (line,) = told
     assert "0.0.9" in line and line.endswith("recording without it")
 
@@ -261,5 +261,5 @@ def test_a_session_says_nothing_where_there_is_none(stamped: pytest.MonkeyPatch)
     pretend(stamped, None)
     stamped.setattr(resident, "own", lambda: own)
 
-    assert resident.for_session(told.append) is own  # type: ignore[comparison-overlap]
+    assert resident.for_session(told.append) is own
     assert told == []
