@@ -4,7 +4,8 @@ Tests of what engines and their runtimes answer, and of what is asked of their s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -14,6 +15,7 @@ from tracer.container.engines import Named, started_by_request
 from tracer.container.podman import Podman
 
 ID = "ab" * 32
+OTHER = "cd" * 32
 INSPECTED = f'{{"id":"{ID}","name":"/web","image":"nginx"}}\n'
 DOCKER_EVENTS = (
     '{"Type":"network","id":"feed","Actor":{"Attributes":{"name":"bridge"}}}\n'
@@ -176,3 +178,127 @@ def test_a_request_names_the_container_that_it_starts(line: str, reference: str,
     Requests that start or join a container are told from all others.
     """
     assert started_by_request(line) == (reference, joins)
+
+
+def described(id: str, name: str, **fields: object) -> str:
+    """
+    A line by which an engine describes a container.
+    """
+    return json.dumps({"id": id, "name": name, **fields}) + "\n"
+
+
+def asked_for(command: Sequence[str]) -> list[str]:
+    """
+    The containers that an engine's client is asked about.
+    """
+    words = list(command)
+    return words[words.index("--") + 1 :]
+
+
+@pytest.mark.parametrize("engine", [Docker(), Podman()])
+def test_an_engine_describes_those_that_it_knows(engine: engines.Engine):
+    """
+    Of several containers one answer comes, with a line for each that exists.
+    """
+    answers = Answers(inspect=described(ID, "web") + "no JSON\n" + described(OTHER, "db"))
+
+    found = engine.inspect(["x", "-H", "y"], ["web", "gone", "db"], answers)
+
+    assert found == [Named(ID, "web"), Named(OTHER, "db")]
+    (command,) = answers.asked
+    assert list(command[:3]) == ["x", "-H", "y"] and asked_for(command) == ["web", "gone", "db"]
+
+
+def test_what_an_engine_says_is_taken_over():
+    """
+    Process, start, runtime and labels are kept; labels are sorted, and their values are text.
+    """
+    fields = {
+        "image": "nginx",
+        "process": 42,
+        "started": "1970-01-01T00:00:02.5Z",
+        "runtime": "runc",
+        "labels": {"b": "2", "a": 1},
+    }
+
+    (found,) = engines.inspected(described(ID, "/web", **fields))
+
+    labels = (("a", "1"), ("b", "2"))
+    assert found == Named(ID, "web", "nginx", False, 42, 2.5, "runc", labels)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"process": "42", "started": 5, "labels": ["a"], "image": {}, "infra": "yes"},
+        {"process": None, "started": None, "labels": None, "image": None, "infra": None},
+        {"process": [], "started": "0001-13-01T00:00:00Z", "labels": "a", "name": []},
+    ],
+)
+def test_what_an_engine_says_amiss_is_empty(fields: Mapping[str, object]):
+    """
+    A field of another kind than it should be is as good as none.
+    """
+    found = engines.named({"id": ID, **fields})
+
+    assert found == Named(ID)
+
+
+@pytest.mark.parametrize(
+    "text, seconds",
+    [
+        ("1970-01-01T00:00:01Z", 1.0),
+        ("1970-01-01T01:00:01.25+01:00", 1.25),
+        ("1970-01-01T00:00:01.123456789Z", 1.123456789),
+        ("0001-01-01T00:00:00Z", -62135596800.0),
+        ("1970-01-01 00:00:01 +0000 UTC", 0.0),
+        ("99:99", 0.0),
+        ("1970-01-01T99:99:99Z", 0.0),
+    ],
+)
+def test_a_time_is_as_engines_write_it(text: str, seconds: float):
+    """
+    Nine digits of a second and any zone are understood; what is no time is none.
+    """
+    found = engines.named({"id": ID, "started": text})
+
+    assert found is not None and found.started == pytest.approx(seconds)
+
+
+def test_every_engine_of_the_host_is_asked():
+    """
+    A container is known by the engine that has it; one that two claim, by the first.
+    """
+
+    def ask(command: Sequence[str]) -> str:
+        if command[0] == "podman":
+            return described(ID, "web")
+        return described(ID, "of docker") + described(OTHER, "db")
+
+    assert engines.known([ID, OTHER], ask) == {
+        ID: ("podman", Named(ID, "web")),
+        OTHER: ("docker", Named(OTHER, "db")),
+    }
+
+
+def test_many_are_asked_about_at_once():
+    """
+    An engine is asked once for many containers, but not for more than a command line takes.
+    """
+    many = [f"{number:064x}" for number in range(450)]
+    answers = Answers()
+
+    engines.known(many, answers)
+
+    for engine in engines.registry():
+        asked = [asked_for(command) for command in answers.asked if command[0] == engine]
+        assert sum(asked, []) == many and len(asked) == 3
+
+
+def test_nobody_is_asked_about_nothing():
+    """
+    Without containers no client is started.
+    """
+    answers = Answers()
+
+    assert engines.known([], answers) == {} and answers.asked == []
