@@ -349,6 +349,17 @@ static __always_inline bool is_usurped(u64 recording)
 }
 
 /*
+ * Whether a command starts a container again whose earlier life is still held: that was nobody's, or
+ * somebody else's, and the command wants what it started.
+ */
+static __always_inline bool is_earlier_life(const struct verdict *self, u64 recording)
+{
+	struct recording *head = self->command ? recordings.lookup(&recording) : NULL;
+
+	return head && head->alive <= 0 && head->last_exit;
+}
+
+/*
  * A task that is not inside a container's window may enter a scope: by its cgroup, whose name is
  * decisive where there is one, or by its PID namespace. The first task of a namespace (number 1)
  * begins a recording, unless its cgroup has done so already.
@@ -368,7 +379,8 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 	refused = known && !may_join(*known);
 	if (refused)
 		key = NULL;
-	if (known && *known != self->recording && is_usurped(*known))
+	if (known && *known != self->recording &&
+	    (is_usurped(*known) || is_earlier_life(self, *known)))
 		known = NULL;
 	named = key ? 1 : 0;
 	AS_IT_IS(named);
