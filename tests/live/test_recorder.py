@@ -27,6 +27,8 @@ LIFE = """
 {engine} run -d --name {name} -v {gate}:/gate {image} sh -c 'ls /; read line </gate' >/dev/null &&
 {engine} exec {name} calls {calls} && echo >{gate} && {engine} wait {name} >/dev/null
 """
+# A container that makes another call when it is started again.
+AGAIN = "if mkdir /tmp/once; then calls {}; else calls {}; fi".format(*making("times", "getsid"))
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e"
 
 
@@ -170,3 +172,27 @@ def test_run_beside_it_leaves_nothing(podman: Engine, busybox: ImageLoader, resi
     assert run.container_name == "mine" and "times" in calls_of(recording)
     left = [one for one in resident.heads() if one not in before]
     assert not any(one["container"] == run.container_id or one["kind"] == COMMAND for one in left)
+
+
+def test_run_has_a_container_to_itself_that_is_held_from_before(
+    podman: Engine, busybox: ImageLoader, resident: Place
+):
+    """
+    A `run` that starts a container again records that life alone; the earlier one stays to collect.
+    """
+    env = podman.environment
+    podman.run("create", "--name", "again", busybox(podman), "sh", "-c", AGAIN)
+    podman.run("start", "--attach", "again")
+    until_ended(resident, "again", env=env)
+
+    done = resident.seccomp_trace(
+        *("run", "-o", PROFILE, "--recording", RECORDING, "--"),
+        *podman.command("start", "--attach", "again"),
+        env=env,
+    )
+
+    assert done.returncode == 0, done.stderr
+    second = read_complete(resident.seccomp_trace.directory / RECORDING)
+    (first,) = resident.collected("again", env=env).values()
+    assert {"times", "getsid"} & calls_of(second) == {"getsid"}
+    assert {"times", "getsid"} & first.calls() == {"times"}
