@@ -45,6 +45,17 @@ WRAPPERS: Mapping[str, Tuple[FrozenSet[str], int]] = {
 
 STARTS = ("run", "create")
 SECURITY_OPTION = "--security-opt"
+REMOVAL_OPTION = "--rm"
+
+# Options of `run` and `create` that stand alone; all others take a value: podman-run(1) 4.3 and
+# 5.4, docker-run(1) 20.10 and 28.
+ALONE = frozenset(
+    "--detach --disable-content-trust --env-host --help --http-proxy --init --interactive "
+    "--no-healthcheck --no-hostname --no-hosts --oom-kill-disable --passwd --privileged "
+    "--publish-all --quiet --read-only --read-only-tmpfs --replace --rm --rmi --rootfs --sig-proxy "
+    "--tls-verify --tty --unsetenv-all --use-api-socket".split()
+)
+ALONE_LETTERS = frozenset("dhiPqt")
 
 
 @dataclass(frozen=True)
@@ -103,23 +114,46 @@ def with_profile(command: Sequence[str], call: EngineCall, profile: str) -> Tupl
     """
     The same command with this file as the container's seccomp profile, in place of any other.
 
-    `call.verb` must be one of STARTS.
+    `call.verb` must be one of STARTS. What comes after the image is the container's own.
     """
     head, tail = command[: call.options], command[call.options :]
-    return (*head, SECURITY_OPTION, f"seccomp={profile}", *_without_seccomp(tail))
+    image = _image(tail)
+    options = _without_seccomp(tail[:image])
+    return (*head, SECURITY_OPTION, f"seccomp={profile}", *options, *tail[image:])
+
+
+def with_removal(command: Sequence[str], call: EngineCall) -> Tuple[str, ...]:
+    """The same command, whose container is removed when it ends unless an option says otherwise."""
+    return (*command[: call.options], REMOVAL_OPTION, *command[call.options :])
+
+
+def _image(words: Sequence[str]) -> int:
+    """The index of the first argument that is neither an option nor an option's value."""
+    place = 0
+    while place < len(words) and words[place].startswith("-"):
+        if words[place] == "--":
+            return place + 1
+        place += 2 if _takes_next(words[place]) else 1
+    return min(place, len(words))
+
+
+def _takes_next(word: str) -> bool:
+    """Whether the next argument is the value of this option: `-v`, but not `-it` nor `-v/x:/x`."""
+    if word.startswith("--"):
+        return "=" not in word and word not in ALONE
+    letters = word[1:].lstrip("".join(ALONE_LETTERS))
+    return len(letters) == 1
 
 
 def _without_seccomp(options: Sequence[str]) -> Tuple[str, ...]:
     kept: List[str] = []
     place = 0
     while place < len(options):
-        word = options[place]
-        following = options[place + 1] if place + 1 < len(options) else ""
-        if word == SECURITY_OPTION and following.startswith(("seccomp=", "seccomp:")):
-            place += 2
-        elif word.startswith((f"{SECURITY_OPTION}=seccomp=", f"{SECURITY_OPTION}=seccomp:")):
-            place += 1
-        else:
-            kept.append(word)
-            place += 1
+        width = 2 if _takes_next(options[place]) else 1
+        words = options[place : place + width]
+        name, _, joined = words[0].partition("=")
+        value = words[1] if len(words) > 1 else joined
+        if name != SECURITY_OPTION or not value.startswith(("seccomp=", "seccomp:")):
+            kept += words
+        place += width
     return tuple(kept)

@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from tracer.container.arguments import EngineCall, find_engine, with_profile
+from tracer.container.arguments import EngineCall, find_engine, with_profile, with_removal
 
 # command: engine, how it is called, verb, and what follows the verb.
 FOUND = [
@@ -104,10 +104,43 @@ NEW = "--security-opt seccomp=/new.json"
         ("podman container create image", f"podman container create {NEW} image"),
         ("podman --runtime crun run image", f"podman --runtime crun run {NEW} image"),
         ("podman run image --security-opt", f"podman run {NEW} image --security-opt"),
+        (
+            "podman run -it -v /a:/b --security-opt seccomp=old --rm -p80:80 image",
+            f"podman run {NEW} -it -v /a:/b --rm -p80:80 image",
+        ),
+        (
+            "docker run --security-opt seccomp=old --security-opt=seccomp=older image",
+            f"docker run {NEW} image",
+        ),
+        (
+            "podman run --name --security-opt image",
+            f"podman run {NEW} --name --security-opt image",
+        ),
+        (
+            "podman run --rm image tool --security-opt seccomp=its",
+            f"podman run {NEW} --rm image tool --security-opt seccomp=its",
+        ),
+        (
+            "docker run -e A=b --init -- image --security-opt=seccomp=its",
+            f"docker run {NEW} -e A=b --init -- image --security-opt=seccomp=its",
+        ),
+        ("docker run -e", f"docker run {NEW} -e"),
     ],
 )
 def test_a_profile_takes_the_place_of_any_other(before: str, after: str):
     """
-    The new profile comes first among the options and the old one goes, whatever its spelling.
+    The new profile comes first among the options and the old one goes, whatever its spelling; what
+    comes after the image is the container's.
     """
     assert profiled(before) == after
+
+
+def test_a_container_can_be_had_removed():
+    """
+    The option comes first, so that the person's own word on it, which comes later, stands.
+    """
+    words = shlex.split("sudo podman run --rm=false image")
+    call = find_engine(words)
+    assert call is not None
+
+    assert shlex.join(with_removal(words, call)) == "sudo podman run --rm --rm=false image"
