@@ -62,6 +62,11 @@ class Recorder:
         """Whether it stays when we go, and was there before us."""
         return self._resident
 
+    @property
+    def threads(self) -> int:
+        """The descriptor of the map that knows each thread's recording; it stays ours."""
+        return self._maps["threads"]
+
     def make_resident(self) -> None:
         """Have what engines start noted for everybody."""
         self._resident = True

@@ -14,7 +14,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 from enum import Enum
-from typing import Callable, Dict, Optional, Sequence
+from types import MappingProxyType
+from typing import Callable, Dict, Mapping, Optional, Sequence
 
 from tracer.errors import CommandError
 
@@ -57,9 +58,17 @@ class Signals:
         signal.signal(signal.SIGCHLD, self._children or signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def start(self, command: Sequence[str], output: Optional[int]) -> "subprocess.Popen[bytes]":
+    def start(
+        self,
+        command: Sequence[str],
+        output: Optional[int],
+        *,
+        input: Optional[int] = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> "subprocess.Popen[bytes]":
         """
-        Start the command with our standard streams; `output` replaces its standard output.
+        Start the command with our standard streams; `output` replaces its standard output, `input`
+        its standard input. `variables` come on top of its environment.
 
         Raises CommandError: 127 if there is no such command, 126 if it cannot be executed, 128 + N
         if signal N came before it was started.
@@ -72,9 +81,10 @@ class Signals:
         try:
             return subprocess.Popen(
                 list(command),
+                stdin=input,
                 stdout=output,
                 close_fds=False,
-                env=_environment(),
+                env=_environment(variables),
                 preexec_fn=self._restore,
             )
         except (OSError, ValueError) as error:
@@ -85,11 +95,13 @@ class Signals:
         return signal.sigtimedwait(self._waited_for, max(seconds, 0))
 
 
-def _environment() -> Dict[bytes, bytes]:
-    """The environment that we were given: Python adds LC_CTYPE to its own (PEP 538)."""
+def _environment(variables: Mapping[str, str]) -> Dict[bytes, bytes]:
+    """The environment that we were given, and more: Python adds LC_CTYPE to its own (PEP 538)."""
     with open("/proc/self/environ", "rb") as environment:
         pairs = environment.read().split(b"\0")
-    return {name: value for name, equals, value in (one.partition(b"=") for one in pairs) if equals}
+    parts = (one.partition(b"=") for one in pairs)
+    given = {name: value for name, equals, value in parts if equals}
+    return {**given, **{os.fsencode(name): os.fsencode(variables[name]) for name in variables}}
 
 
 def _not_started(name: str, error: Exception) -> CommandError:

@@ -68,7 +68,7 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     with resident.for_session(tell) as recorder, ExitStack() as ending:
         command = _as_asked(plan)
         with recorder.command() as number:
-            session = _Session(plan, recorder, number)
+            session = Session(plan, recorder, number)
             ending.callback(session.leave)
             child = signals.start(command, plan.output)
         status = wait_for_command(
@@ -94,7 +94,7 @@ def _as_asked(plan: Plan) -> Tuple[str, ...]:
     return arguments.with_profile(plan.command, call, marker.file())
 
 
-class _Session:
+class Session:
     """What one run knows while it lasts."""
 
     def __init__(self, plan: Plan, recorder: Recorder, number: int) -> None:
@@ -105,6 +105,11 @@ class _Session:
         self._since = int(time.time())
         self._call = arguments.find_engine(plan.command)
         self._ask: LookUp = lru_cache(maxsize=None)(self._look_up)
+
+    def containers(self) -> Tuple[Container, ...]:
+        """The command's containers so far, but for those that only hold a pod's namespaces."""
+        found = self._belongings(self._recorder.heads(), self._ask)
+        return tuple(one for one in found.containers if not one.infra)
 
     def look(self, look_up: LookUp = lambda engine, reference: None) -> Tuple[Seen, ...]:
         """
