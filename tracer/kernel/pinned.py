@@ -247,16 +247,18 @@ def leave() -> None:
 
 
 def _remove_tree(place: Path) -> None:
-    """Links first: what is detached no longer writes to maps that go."""
+    """
+    Links first: what is detached no longer writes to maps that go.
+
+    Another version may have more in there than we know.
+    """
     if not place.exists():
         return
-    for kind in reversed(KINDS):
-        if (place / kind).exists():
-            for entry in os.listdir(place / kind):
-                os.unlink(place / kind / entry)
-            os.rmdir(place / kind)
-    with suppress(FileNotFoundError):
-        os.unlink(place / "stamp")
+    for entry in sorted(os.scandir(place), key=lambda entry: entry.name != "links"):
+        if entry.is_dir(follow_symlinks=False):
+            _remove_tree(place / entry.name)
+        else:
+            os.unlink(place / entry.name)
     os.rmdir(place)
 
 

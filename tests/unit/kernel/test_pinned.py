@@ -314,3 +314,18 @@ def test_a_lack_of_privilege_is_said(monkeypatch: pytest.MonkeyPatch, number: in
 
     with pytest.raises(HostError, match="run as root"):
         pinned.stamp()
+
+
+def test_what_another_version_has_pinned_beside_goes_too(place: Path):
+    """
+    A newer version may pin more than this one knows of: nothing of it is left.
+    """
+    with pinned.lock():
+        pinned.keep(LOADED, STAMP)
+        more = place / "recorder" / "more" / "deeper"
+        more.mkdir(parents=True)
+        (more / "map").touch()
+
+        pinned.leave()
+
+    assert not place.exists()
