@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,9 @@ TOOL = str(Path(sys.executable).parent / "seccomp-trace")
 CALLS, FORKS, TRACED_CALLS = 200_000, 300, 20_000
 FINE = 8  # how many short rounds stand for one long one
 CPU = max(os.sched_getaffinity(0))
+# include/uapi/linux/bpf.h: BPF_PROG_GET_NEXT_ID, _GET_FD_BY_ID, BPF_PROG_TYPE_TRACEPOINT,
+# _RAW_TRACEPOINT, _TRACING.
+NEXT_PROGRAM, OPEN_PROGRAM, TRACING_TYPES = 11, 13, (5, 17, 26)
 # How many containers are being recorded beside what is measured.
 COUNTS = (0, 1, 10, 100)
 PEER_COUNTS = (1, 10, peer.MOST)
@@ -45,6 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     scale = 100 if arguments.quick else 1
     rounds = arguments.rounds
+    before = strangers()
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         workload = build(Path(directory))
         recorders = {count: stack.enter_context(Switched(count)) for count in COUNTS}
@@ -54,7 +59,8 @@ def main() -> None:
         others.update(peer_settings(workload, TRACED_CALLS // scale, Path(directory)))
         traced = interleaved(rounds, others)
     whole = interleaved(rounds, command_settings())
-    print(f"kernel {os.uname().release}, {time.strftime('%Y-%m-%d')}, {rounds} rounds\n")
+    print(f"kernel {os.uname().release}, {time.strftime('%Y-%m-%d')}, {rounds} rounds")
+    print(f"programs of others on tracepoints: {before} before, {strangers()} now\n")
     print_table("one system call, ns", calls, "bare", "empty program")
     print_table("one system call, ns", traced, "bare", "bare")
     print_table("one fork and exit, us", forks, "bare", "bare")
@@ -62,6 +68,20 @@ def main() -> None:
     print(
         f"peak memory of `run -- true`: {peak_memory():.0f} MiB, compiling: {peak_cold():.0f} MiB"
     )
+
+
+def strangers() -> int:
+    """How many BPF programs others have on tracepoints: with one, the bare machine is not bare."""
+    count = number = 0
+    while True:
+        try:
+            _, answer = bpf.call(NEXT_PROGRAM, struct.pack("=III", number, 0, 0))
+            number = struct.unpack_from("=II", answer)[1]
+            descriptor, _ = bpf.call(OPEN_PROGRAM, struct.pack("=III", number, 0, 0))
+        except FileNotFoundError:
+            return count
+        count += struct.unpack_from("=I", bpf._info(descriptor))[0] in TRACING_TYPES
+        os.close(descriptor)
 
 
 def build(directory: Path) -> str:
@@ -151,7 +171,7 @@ def value_of(command: Sequence[str]) -> float:
 @contextmanager
 def empty_program() -> Iterator[None]:
     """A program on sys_enter that does nothing: two instructions, `r0 = 0; exit`."""
-    target = layout.tracepoint_type(btf.read(), program.PROGRAMS["on_sys_enter"])
+    target = layout.tracepoint_type(btf.read(), program.RECORDER.programs["on_sys_enter"])
     code = bytes.fromhex("b700000000000000" "9500000000000000")
     loaded = bpf.load_tracing("empty", code, target)
     link = bpf.attach_tracing(loaded)
