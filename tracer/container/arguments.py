@@ -46,6 +46,7 @@ WRAPPERS: Mapping[str, Tuple[FrozenSet[str], int]] = {
 STARTS = ("run", "create")
 SECURITY_OPTION = "--security-opt"
 REMOVAL_OPTION = "--rm"
+FOREGROUND_OPTION = "--detach=false"
 
 # Options of `run` and `create` that stand alone; all others take a value: podman-run(1) 4.3 and
 # 5.4, docker-run(1) 20.10 and 28.
@@ -122,9 +123,15 @@ def with_profile(command: Sequence[str], call: EngineCall, profile: str) -> Tupl
     return (*head, SECURITY_OPTION, f"seccomp={profile}", *options, *tail[image:])
 
 
-def with_removal(command: Sequence[str], call: EngineCall) -> Tuple[str, ...]:
-    """The same command, whose container is removed when it ends unless an option says otherwise."""
-    return (*command[: call.options], REMOVAL_OPTION, *command[call.options :])
+def to_its_end(command: Sequence[str], call: EngineCall) -> Tuple[str, ...]:
+    """
+    The same `run`, which ends when its container does, and leaves none behind: whatever it says of
+    --detach, and unless it says otherwise of --rm.
+    """
+    head, tail = command[: call.options], command[call.options :]
+    image = _image(tail)
+    last = image - 1 if image and tail[image - 1] == "--" else image
+    return (*head, REMOVAL_OPTION, *tail[:last], FOREGROUND_OPTION, *tail[last:])
 
 
 def _image(words: Sequence[str]) -> int:

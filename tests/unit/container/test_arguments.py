@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from tracer.container.arguments import EngineCall, find_engine, with_profile, with_removal
+from tracer.container.arguments import EngineCall, find_engine, to_its_end, with_profile
 
 # command: engine, how it is called, verb, and what follows the verb.
 FOUND = [
@@ -135,12 +135,21 @@ def test_a_profile_takes_the_place_of_any_other(before: str, after: str):
     assert profiled(before) == after
 
 
-def test_a_container_can_be_had_removed():
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("podman run -d image ls", "podman run --rm -d --detach=false image ls"),
+        ("docker run --rm=false image", "docker run --rm --rm=false --detach=false image"),
+        ("docker run -dt -- image -d", "docker run --rm -dt --detach=false -- image -d"),
+        ("podman run", "podman run --rm --detach=false"),
+    ],
+)
+def test_a_container_can_be_had_run_to_its_end(before: str, after: str):
     """
-    The option comes first, so that the person's own word on it, which comes later, stands.
+    It stays in the foreground and is removed, but a person's own word on its removal stands.
     """
-    words = shlex.split("sudo podman run --rm=false image")
+    words = shlex.split(before)
     call = find_engine(words)
     assert call is not None
 
-    assert shlex.join(with_removal(words, call)) == "sudo podman run --rm --rm=false image"
+    assert shlex.join(to_its_end(words, call)) == after
