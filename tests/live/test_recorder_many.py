@@ -12,9 +12,10 @@ import itertools
 import json
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.policy import require_command
-from tests.live.recorded import calls_of, making, read_complete, record_command
+from tests.live.recorded import Recorded, calls_of, making, read_complete, record_command
 from tests.live.recorder import OWN_BPFFS, OWN_LOCK, RESULTS, Place, own_calls, place_with
 
 CALLS = "/usr/local/bin/calls"
@@ -143,13 +144,43 @@ def test_a_hundred_containers_eight_at_a_time(
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(run, range(CONTAINERS), signatures()))
-    namespaces = collections.Counter(one["namespace"] for one in resident.heads())
+    heads = resident.heads()
     found = resident.collected(*expected, env=podman.environment)
 
     assert len(found) == CONTAINERS
     for id, one in found.items():
         assert own_calls(one.recording) == expected[id]
-    assert max(namespaces.values()) > 1
+    assert most_of_one_namespace(heads, found.values()) > 1
+
+
+def most_of_one_namespace(heads: Iterable[dict[str, Any]], found: Iterable[Recorded]) -> int:
+    """
+    Return how many of these recordings had the same PID namespace number, one after the other.
+    """
+    runs = {id.partition("-")[2] for one in found for id in one.recording.runs}
+    numbers = collections.Counter(
+        one["namespace"] for one in heads if f"{one['born']:x}-{one['first_process']:x}" in runs
+    )
+    assert sum(numbers.values()) == len(runs)
+    return max(numbers.values())
+
+
+def test_containers_with_the_same_namespace_number_do_not_mix(
+    podman_crun: Engine, busybox: ImageLoader, resident: Place
+):
+    """
+    Of containers in turn, known by nothing but their PID namespace, whose number the next one gets,
+    each has its own calls alone.
+    """
+    env, image = podman_crun.environment, busybox(podman_crun)
+    for name in TELLING[:4]:
+        podman_crun.run("run", "--rm", "--name", name, image, "calls", *making(name))
+    heads = resident.heads()
+    found = resident.collected(*TELLING[:4], env=env)
+
+    assert most_of_one_namespace(heads, found.values()) > 1
+    for name, one in found.items():
+        assert one.calls() & set(TELLING) == {name}
 
 
 # Room for 42 recordings, and for the observations of 28 of these containers, before any give way.
