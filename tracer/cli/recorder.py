@@ -208,7 +208,8 @@ def _chosen(containers: Sequence[Holding], wanted: Wanted) -> List[Holding]:
                 f"{reference}: nothing is recorded of a container of that name or id",
                 "seccomp-trace recorder ps lists what there is",
             )
-    return [one for one in containers if wanted.covers(one)]
+    # Of two with one name root's gets the file of that name: a user may choose any for his own.
+    return sorted(filter(wanted.covers, containers), key=lambda one: bool(one.container.head.user))
 
 
 def _collect(found: Recorder, results: Results, making: Making, chosen: Sequence[Holding]) -> int:

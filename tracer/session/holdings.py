@@ -140,10 +140,14 @@ def holdings(
         if head.kind != COMMAND and (head.container or launch or runtime_of(head)):
             id = head.container or (launch.container if launch else "")
             found.append((number, head, launch, id))
-    names = known(sorted({id for *_, id in found if id}))
+    # What a user calls his container may be the name or the id of one of root's.
+    roots = {id for _, head, _, id in found if id and not head.user}
+    names = known(sorted(roots))
     held: List[Holding] = []
     for number, head, launch, id in found:
-        engine, named = names.get(id, ("", None))
+        if head.user and id in roots:
+            continue
+        engine, named = ("", None) if head.user else names.get(id, ("", None))
         container = _container(number, head, launch, id, engine, named)
         container = replace(container, late=_is_late(head, launch, named, since))
         claimed = number in claims or head.outer in commands or bool({id, container.name} & asked)
