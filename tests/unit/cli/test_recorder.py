@@ -252,6 +252,19 @@ def test_collect_writes_and_lets_go(found: Found, tmp_path: Path):
     }
 
 
+def test_collect_gives_the_name_to_roots(found: Found, tmp_path: Path):
+    """
+    Of two containers with one name root's has the files of that name, though a user's is older.
+    """
+    users = dataclasses.replace(HEAD, user=1000)
+    found.held = (holding(head=users), holding(number=2))
+
+    call("collect", "--all", "-o", ".")
+
+    assert found.released == [2, 1]
+    assert {"web.seccomp.json", "web-2.seccomp.json"} < {one.name for one in tmp_path.iterdir()}
+
+
 def test_collect_leaves_alone_what_is_claimed(found: Found, tmp_path: Path):
     """
     What a hook or a `run` is going to fetch is neither written nor released, and that is said.

@@ -349,6 +349,21 @@ def test_a_users_cgroup_of_a_containers_name_is_not_listed():
     assert one.container.recording == 2
 
 
+def test_a_user_cannot_pass_for_one_of_roots():
+    """
+    A user's monitor that gives the id of root's container adds none, and an engine of root's is not
+    asked what a user's container is.
+    """
+    mine = namespace(outer=0, launcher=9, maker="crun", user=1000)
+    known = {ID: Named(ID, "root's", "image")}
+
+    (root,) = held(mine, container(outer=0), launches={9: LAUNCH}, known=known)
+    (user,) = held(mine, launches={9: LAUNCH}, known=known)
+
+    assert (root.container.recording, root.name) == (2, "root's")
+    assert (user.container.recording, user.name, user.container.image) == (1, "web", "")
+
+
 def test_an_adopted_container_runs_while_its_process_does():
     """
     Of tasks that were taken in while they ran, the process that user space named decides.
