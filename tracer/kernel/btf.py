@@ -11,6 +11,7 @@ Offsets always come from the kernel that runs: never from headers of another one
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -60,9 +61,15 @@ class TypeInformation:
     def __init__(self, blob: bytes) -> None:
         self._words, self._strings = _sections(blob)
         self._places, self._named = _index(self._words)
+        self._known: Dict[Tuple[int, str], Optional[int]] = {}
 
     def type_id(self, kind: int, name: str) -> Optional[int]:
         """The id of the STRUCT or TYPEDEF of this name, or None."""
+        if (kind, name) not in self._known:  # a millisecond each, and most are asked for often
+            self._known[kind, name] = self._type_id(kind, name)
+        return self._known[kind, name]
+
+    def _type_id(self, kind: int, name: str) -> Optional[int]:
         for offset in self._name_offsets(name):
             number = self._named.get((kind, offset))
             if number is not None:
@@ -127,6 +134,7 @@ class TypeInformation:
         return number
 
 
+@lru_cache(maxsize=1)  # it is the same until the next boot, and takes a twentieth of a second
 def read(path: Path = VMLINUX) -> TypeInformation:
     """
     The type information of the running kernel.

@@ -87,29 +87,42 @@ def key_of(sources: Iterable[Path], constants: Mapping[str, int]) -> str:
 
 def kept(key: str, cache: Path = CACHE) -> Optional[Image]:
     """The image of that name, or None if there is none to be trusted."""
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        text = kept_text(key, cache)
+        return None if text is None else _from_json(text)
+    return None
+
+
+def kept_text(key: str, cache: Path = CACHE) -> Optional[str]:
+    """What is kept under that name, or None if there is nothing to be trusted."""
+    with suppress(OSError, ValueError):
         directory = _trusted(cache)
         try:
             file = os.open(f"{key}.json", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory)
             with open(file, encoding="ascii") as stream:
-                return _from_json(stream.read())
+                return stream.read()
         finally:
             os.close(directory)
     return None
 
 
 def keep(key: str, image: Image, cache: Path = CACHE) -> None:
+    """Keep an image for the next time: see `keep_text`."""
+    keep_text(key, _to_json(image), cache)
+
+
+def keep_text(key: str, text: str, cache: Path = CACHE) -> None:
     """
-    Keep an image for the next time, whole or not at all; an older one of the same source, which
+    Keep something for the next time, whole or not at all; an older one of the same source, which
     is what the key begins with, up to a hyphen, gives way.
 
-    Where that is not possible the next run compiles again, and nobody need know.
+    Where that is not possible the next run makes it anew, and nobody need know.
     """
     with suppress(OSError):
         cache.mkdir(mode=0o700, exist_ok=True)
         directory = _trusted(cache)
         try:
-            _replace(directory, f"{key}.json", _to_json(image), cache)
+            _replace(directory, f"{key}.json", text, cache)
         finally:
             os.close(directory)
 
