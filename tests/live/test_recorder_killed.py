@@ -18,6 +18,7 @@ import pytest
 
 from tests.live.apart import apart
 from tests.live.command import PROGRAM
+from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.kernel_objects import NONE, objects_of
@@ -46,6 +47,38 @@ exec {podman} "$@"
 """
 
 
+@contextlib.contextmanager
+def said(fifo: Path) -> Iterator[Callable[[str], None]]:
+    """
+    Give what waits until a text was written to a FIFO, but not for ever.
+    """
+    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        yield lambda text: eventually(
+            lambda: os.read(descriptor, len(text)) == text.encode(), what=f"{fifo.name}: {text}"
+        )
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def listening(fifo: Path) -> Iterator[Callable[[str], object]]:
+    """
+    Give what writes to a FIFO, once somebody reads from it.
+    """
+    opened: list[int] = []
+
+    def is_read() -> bool:
+        opened.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+        return True
+
+    eventually(is_read, what=f"somebody reads from {fifo.name}")
+    try:
+        yield lambda text: os.write(opened[0], text.encode())
+    finally:
+        os.close(opened[0])
+
+
 @dataclasses.dataclass(frozen=True)
 class HoldUp:
     """
@@ -59,13 +92,15 @@ class HoldUp:
         """
         Wait until somebody asks, who then has the recorder's maps open.
         """
-        assert (self.directory / "asked").read_text() == "asked\n"
+        with said(self.directory / "asked") as until:
+            until("asked\n")
 
     def go_on(self) -> None:
         """
         Let the answer come.
         """
-        (self.directory / "go").write_text("go on\n")
+        with listening(self.directory / "go") as tell:
+            tell("go on\n")
 
 
 @pytest.fixture
@@ -103,12 +138,11 @@ class Gate:
         """
         Give what makes the container make a call; it ends when the context is left.
         """
-        with (self.directory / "go").open("w") as go:
+        with said(self.directory / "done") as until, listening(self.directory / "go") as write:
 
             def tell(name: str) -> None:
-                go.write(f"{making(name)[0]}\n")
-                go.flush()
-                assert (self.directory / "done").read_text() == "done\n"
+                write(f"{making(name)[0]}\n")
+                until("done\n")
 
             yield tell
 
