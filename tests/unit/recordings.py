@@ -10,8 +10,13 @@ from hypothesis import strategies
 
 from tracer import syscalls
 from tracer.recording import (
+    CONTAINER,
+    HOST,
+    INNER,
     RUNTIME,
     UNKNOWN,
+    Capabilities,
+    Check,
     Executable,
     Extra,
     Observation,
@@ -46,6 +51,38 @@ def recording(*names: str, run: Optional[Run] = None) -> Recording:
     return Recording({run.id: run}, (Executable("/bin/ls", runs),), seen)
 
 
+def check(
+    capability: str,
+    call: Optional[str] = "openat",
+    *,
+    executable: str = "/bin/ls",
+    namespace: str = HOST,
+    granted: bool = True,
+    idle: bool = False,
+    audited: Optional[bool] = True,
+    caller: str = "generic_permission",
+    count: int = 1,
+    run: str = "run",
+) -> Check:
+    """One kind of capability check that was made in one run."""
+    number = syscalls.number_of(syscalls.X86_64, call) if call else -1
+    assert number is not None, f"{call} has no number"
+    return Check(
+        executable=executable,
+        architecture=syscalls.X86_64,
+        number=number,
+        name=call,
+        capability=capability,
+        namespace=namespace,
+        granted=granted,
+        idle=idle,
+        audited=audited,
+        caller=caller,
+        first=Sighting(1, 1, "ls"),
+        counts=((run, count),),
+    )
+
+
 # What Python makes of bytes that are not UTF-8 is among them, other surrogates are not.
 texts = strategies.text(
     strategies.characters(codec="utf-8") | strategies.integers(0xDC80, 0xDCFF).map(chr),
@@ -76,6 +113,19 @@ reasons = strategies.builds(
     count=strategies.integers(0, 2**64 - 1),
     extra=extras,
 )
+masks = strategies.integers(0, 2**64 - 1)
+held = strategies.builds(
+    Capabilities,
+    user=strategies.sampled_from([0, 1024]),
+    namespace=strategies.sampled_from([HOST, CONTAINER]),
+    inheritable=masks,
+    permitted=masks,
+    effective=masks,
+    bounding=masks,
+    ambient=masks,
+    lost=strategies.integers(0, 9),
+    extra=extras,
+)
 RUN_IDS = ("first", "second", "third")
 
 
@@ -100,6 +150,7 @@ def _runs(id: str) -> strategies.SearchStrategy[Run]:
         integrity=strategies.lists(reasons, max_size=2).map(tuple),
         notes=strategies.lists(texts, max_size=2).map(tuple),
         extra=extras,
+        capabilities=strategies.none() | held,
     )
 
 
@@ -120,10 +171,29 @@ def recordings(draw: strategies.DrawFn) -> Recording:
         runs=some,
         extra=extras,
     )
+    checks = strategies.builds(
+        Check,
+        executable=paths,
+        architecture=strategies.just(syscalls.X86_64),
+        number=strategies.integers(-1, 1),
+        name=strategies.sampled_from([None, "read"]),
+        capability=strategies.sampled_from(["CAP_CHOWN", "41"]),
+        namespace=strategies.sampled_from([HOST, CONTAINER, INNER]),
+        granted=strategies.booleans(),
+        idle=strategies.just(False),
+        audited=strategies.none() | strategies.booleans(),
+        caller=strategies.sampled_from(["", "generic_permission"]),
+        first=sightings,
+        counts=strategies.dictionaries(
+            strategies.sampled_from(sorted(ids)), strategies.integers(1, 9), min_size=1
+        ).map(lambda counts: tuple(sorted(counts.items()))),
+        extra=extras,
+    )
     runs: Dict[str, Run] = {id: draw(_runs(id)) for id in sorted(ids)}
     return Recording(
         runs,
         tuple(draw(strategies.lists(executables, max_size=3))),
         tuple(draw(strategies.lists(observations, max_size=4))),
         draw(extras),
+        tuple(draw(strategies.lists(checks, max_size=3))),
     )

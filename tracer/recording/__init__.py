@@ -10,8 +10,13 @@ belongs elsewhere.
 from tracer.recording.document import from_json, is_recording, to_json
 from tracer.recording.model import Recording, merge
 from tracer.recording.records import (
+    CONTAINER,
+    HOST,
+    INNER,
     RUNTIME,
     UNKNOWN,
+    Capabilities,
+    Check,
     Executable,
     Extra,
     Observation,
@@ -23,8 +28,13 @@ from tracer.recording.records import (
 )
 
 __all__ = [
+    "CONTAINER",
+    "HOST",
+    "INNER",
     "RUNTIME",
     "UNKNOWN",
+    "Capabilities",
+    "Check",
     "Executable",
     "Extra",
     "Observation",

@@ -9,32 +9,38 @@ version goes up when a document can no longer be understood by the previous one'
 from __future__ import annotations
 
 import json
-import re
-from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, Mapping, Optional, Set, Tuple
 
 from tracer.document import Node, parse
 from tracer.errors import InputError
-from tracer.recording.model import Recording
-from tracer.recording.records import (
-    FILTERS,
-    Executable,
-    Extra,
-    Observation,
-    Reason,
-    Run,
-    Sighting,
-    extra_of,
-    values_of,
+from tracer.recording.check_document import (
+    capabilities_fields,
+    capabilities_in,
+    check_fields,
+    check_in,
 )
+from tracer.recording.fields import (
+    CALL_NAME,
+    LAST_COUNT,
+    LAST_THREAD,
+    LAST_TIME,
+    NUMBERS,
+    call_name_in,
+    extra_in,
+    filled_text,
+    optional_boolean,
+    optional_time,
+    run_ids_in,
+    sighting_fields,
+    sighting_in,
+    with_extra,
+)
+from tracer.recording.model import Recording
+from tracer.recording.records import FILTERS, Executable, Observation, Reason, Run, Sighting
 
 FORMAT = "seccomp-trace recording"
 VERSION = 1
 
-_LAST_TIME = 2**63 - 1
-_LAST_THREAD = 2**31 - 1
-_LAST_COUNT = 2**64 - 1
-_NUMBERS = (-(2**31), 2**32 - 1)
-_CALL_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _USUAL = {"executable", "architecture", "number", "name", "first", "runs"}
 _USUAL_FIRST = {"time", "thread", "comm"}
 _RUN_TEXTS = (
@@ -48,19 +54,26 @@ _RUN_TEXTS = (
     "architecture",
 )
 _RUN_OTHERS = ("id", "command", "no_new_privileges", "filter", "started", "ended")
-_RUN_FIELDS = (*_RUN_TEXTS, *_RUN_OTHERS, "integrity", "notes")
+_RUN_FIELDS = (*_RUN_TEXTS, *_RUN_OTHERS, "integrity", "notes", "capabilities")
+_ROOT_FIELDS = ("format", "version", "runs", "executables", "observations", "checks")
 
 
 def to_json(recording: Recording) -> str:
-    """Return the document: the same text for the same recording, newline at its end."""
-    document = {
+    """
+    Return the document: the same text for the same recording, newline at its end.
+
+    What came into the format later, and is not there, is not mentioned.
+    """
+    document: Dict[str, object] = {
         "format": FORMAT,
         "version": VERSION,
         "runs": [_run_fields(run) for run in recording.runs.values()],
         "executables": [_executable_fields(one) for one in recording.executables],
         "observations": [_observation_fields(one) for one in recording.observations],
     }
-    return json.dumps(_with(document, recording.extra), indent=1, allow_nan=False) + "\n"
+    if recording.checks:
+        document["checks"] = [check_fields(one) for one in recording.checks]
+    return json.dumps(with_extra(document, recording.extra), indent=1, allow_nan=False) + "\n"
 
 
 def from_json(text: str, source: str) -> Recording:
@@ -76,7 +89,8 @@ def from_json(text: str, source: str) -> Recording:
         runs=runs,
         executables=tuple(_executable(one, runs) for one in root.child("executables").items()),
         observations=tuple(_observations(root.child("observations"), runs)),
-        extra=_extra(root, "format", "version", "runs", "executables", "observations"),
+        extra=extra_in(root, *_ROOT_FIELDS),
+        checks=tuple(check_in(one, runs) for one in root.child("checks").items()),
     )
 
 
@@ -87,10 +101,6 @@ def is_recording(text: str) -> bool:
     except InputError:
         return False
     return True
-
-
-def _with(fields: Dict[str, object], extra: Extra) -> Dict[str, object]:
-    return {**fields, **values_of(extra)}
 
 
 def _run_fields(run: Run) -> Dict[str, object]:
@@ -112,17 +122,19 @@ def _run_fields(run: Run) -> Dict[str, object]:
         "integrity": [_reason_fields(reason) for reason in run.integrity],
         "notes": list(run.notes),
     }
-    return _with(fields, run.extra)
+    if run.capabilities is not None:
+        fields["capabilities"] = capabilities_fields(run.capabilities)
+    return with_extra(fields, run.extra)
 
 
 def _reason_fields(reason: Reason) -> Dict[str, object]:
     fields: Dict[str, object] = {"code": reason.code, "text": reason.text, "count": reason.count}
-    return _with(fields, reason.extra)
+    return with_extra(fields, reason.extra)
 
 
 def _executable_fields(executable: Executable) -> Dict[str, object]:
     fields: Dict[str, object] = {"path": executable.path, "runs": sorted(executable.runs)}
-    return _with(fields, executable.extra)
+    return with_extra(fields, executable.extra)
 
 
 def _observation_fields(seen: Observation) -> Dict[str, object]:
@@ -131,19 +143,10 @@ def _observation_fields(seen: Observation) -> Dict[str, object]:
         "architecture": seen.architecture,
         "number": seen.number,
         "name": seen.name,
-        "first": _sighting_fields(seen.first),
+        "first": sighting_fields(seen.first),
         "runs": sorted(seen.runs),
     }
-    return _with(fields, seen.extra)
-
-
-def _sighting_fields(first: Sighting) -> Dict[str, object]:
-    fields: Dict[str, object] = {
-        "time": first.time,
-        "thread": first.thread,
-        "comm": first.comm,
-    }
-    return _with(fields, first.extra)
+    return with_extra(fields, seen.extra)
 
 
 def _check_kind(root: Node) -> None:
@@ -152,7 +155,7 @@ def _check_kind(root: Node) -> None:
         if isinstance(root.value, dict) and "defaultAction" in root.value:
             hint = "this looks like a seccomp profile"
         raise InputError(f"{root.source}: not a recording of seccomp-trace", hint)
-    version = root.child("version").integer(1, _LAST_COUNT)
+    version = root.child("version").integer(1, LAST_COUNT)
     if version > VERSION:
         raise InputError(
             f"{root.source}: a recording of version {version}; this seccomp-trace reads {VERSION}",
@@ -173,33 +176,34 @@ def _runs(node: Node) -> Mapping[str, Run]:
 def _run(node: Node) -> Run:
     texts = {name: node.child(name).text("") for name in _RUN_TEXTS}
     return Run(
-        id=_filled(node.child("id")),
+        id=filled_text(node.child("id")),
         command=tuple(part.text() for part in node.child("command").items()),
-        no_new_privileges=_optional_boolean(node.child("no_new_privileges")),
+        no_new_privileges=optional_boolean(node.child("no_new_privileges")),
         filter=_filter(node.child("filter")),
-        started=_time(node.child("started")),
-        ended=_time(node.child("ended")),
+        started=optional_time(node.child("started")),
+        ended=optional_time(node.child("ended")),
         integrity=tuple(_reason(one) for one in node.child("integrity").items()),
         notes=tuple(note.text() for note in node.child("notes").items()),
-        extra=_extra(node, *_RUN_FIELDS),
+        extra=extra_in(node, *_RUN_FIELDS),
+        capabilities=capabilities_in(node.child("capabilities")),
         **texts,
     )
 
 
 def _reason(node: Node) -> Reason:
     return Reason(
-        code=_filled(node.child("code")),
+        code=filled_text(node.child("code")),
         text=node.child("text").text(""),
-        count=node.child("count").integer(0, _LAST_COUNT),
-        extra=_extra(node, "code", "text", "count"),
+        count=node.child("count").integer(0, LAST_COUNT),
+        extra=extra_in(node, "code", "text", "count"),
     )
 
 
 def _executable(node: Node, runs: Mapping[str, Run]) -> Executable:
     return Executable(
-        path=_filled(node.child("path")),
-        runs=_run_ids(node.child("runs"), runs),
-        extra=_extra(node, "path", "runs"),
+        path=filled_text(node.child("path")),
+        runs=run_ids_in(node.child("runs"), runs),
+        extra=extra_in(node, "path", "runs"),
     )
 
 
@@ -231,14 +235,14 @@ def _usual_observation(
         and type(texts[0]) is type(texts[1]) is type(texts[2]) is str
         and texts[0]
         and texts[1]
-        and _NUMBERS[0] <= number <= _NUMBERS[1]
-        and 0 <= time <= _LAST_TIME
-        and 0 <= thread <= _LAST_THREAD
+        and NUMBERS[0] <= number <= NUMBERS[1]
+        and 0 <= time <= LAST_TIME
+        and 0 <= thread <= LAST_THREAD
         and (type(name) is str or name is None)
     ):
         return None
     if name not in names:
-        if name is None or not _CALL_NAME.fullmatch(name):
+        if name is None or not CALL_NAME.fullmatch(name):
             return None
         names.add(name)
     if not ids or not all(type(one) is str and one in runs for one in ids):
@@ -249,63 +253,17 @@ def _usual_observation(
 
 def _observation(node: Node, runs: Mapping[str, Run]) -> Observation:
     return Observation(
-        executable=_filled(node.child("executable")),
-        architecture=_filled(node.child("architecture")),
-        number=node.child("number").integer(*_NUMBERS),
-        name=_call_name(node.child("name")),
-        first=_sighting(node.child("first")),
-        runs=_run_ids(node.child("runs"), runs),
-        extra=_extra(node, "executable", "architecture", "number", "name", "first", "runs"),
+        executable=filled_text(node.child("executable")),
+        architecture=filled_text(node.child("architecture")),
+        number=node.child("number").integer(*NUMBERS),
+        name=call_name_in(node.child("name")),
+        first=sighting_in(node.child("first")),
+        runs=run_ids_in(node.child("runs"), runs),
+        extra=extra_in(node, "executable", "architecture", "number", "name", "first", "runs"),
     )
-
-
-def _sighting(node: Node) -> Sighting:
-    return Sighting(
-        time=node.child("time").integer(0, _LAST_TIME),
-        thread=node.child("thread").integer(0, _LAST_THREAD),
-        comm=node.child("comm").text(""),
-        extra=_extra(node, "time", "thread", "comm"),
-    )
-
-
-def _extra(node: Node, *known: str) -> Extra:
-    return extra_of(node.others(known))
-
-
-def _filled(node: Node) -> str:
-    if not node.text():
-        raise node.wrong("a string that is not empty")
-    return node.text()
-
-
-def _run_ids(node: Node, runs: Mapping[str, Run]) -> FrozenSet[str]:
-    ids: List[str] = []
-    for one in node.items():
-        if one.text() not in runs:
-            raise one.wrong("the id of a run of this document")
-        ids.append(one.text())
-    if not ids:
-        raise node.wrong("at least one run")
-    return frozenset(ids)
-
-
-def _call_name(node: Node) -> Optional[str]:
-    if node.value is None:
-        return None
-    if not _CALL_NAME.fullmatch(node.text()):
-        raise node.wrong("the name of a system call, or null")
-    return node.text()
 
 
 def _filter(node: Node) -> str:
     if node.text("none") not in FILTERS:
         raise node.wrong(" or ".join(f'"{one}"' for one in FILTERS))
     return node.text("none")
-
-
-def _time(node: Node) -> Optional[int]:
-    return None if node.value is None else node.integer(0, _LAST_TIME)
-
-
-def _optional_boolean(node: Node) -> Optional[bool]:
-    return None if node.value is None else node.boolean()

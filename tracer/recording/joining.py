@@ -16,10 +16,10 @@ from functools import reduce
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from tracer.document import canonical
-from tracer.recording.records import Executable, Extra, Observation, Reason, Run
+from tracer.recording.records import Check, Executable, Extra, Observation, Reason, Run
 
 Record = TypeVar("Record")
-Key = TypeVar("Key", bound=Union[str, Tuple[str, str], Tuple[str, str, int]])
+Key = TypeVar("Key", bound=Union[str, Tuple[object, ...]])
 Ordered = TypeVar("Ordered", int, str, bool)
 
 
@@ -36,6 +36,11 @@ def normal_executables(executables: Iterable[Executable]) -> Tuple[Executable, .
 def normal_observations(observations: Iterable[Observation]) -> Tuple[Observation, ...]:
     """Return the observations sorted, those of one identity joined."""
     return _normal(observations, lambda one: one.key, _join_observations)
+
+
+def normal_checks(checks: Iterable[Check]) -> Tuple[Check, ...]:
+    """Return the checks sorted, those of one identity joined."""
+    return _normal(checks, lambda one: one.key, _join_checks)
 
 
 # Joins all records of one identity at once: two by two, sets of run ids would be copied for each.
@@ -70,6 +75,20 @@ def _join_observations(same: List[Observation]) -> Observation:
     )
 
 
+def _join_checks(same: List[Check]) -> Check:
+    counts: Dict[str, int] = {}
+    for one in same:
+        for run, count in one.counts:
+            counts[run] = max(count, counts.get(run, 0))
+    return replace(
+        same[0],
+        name=_largest(one.name for one in same),
+        first=min(one.first for one in same),
+        counts=tuple(sorted(counts.items())),
+        extra=join_extras(one.extra for one in same),
+    )
+
+
 def _join_runs(same: List[Run]) -> Run:
     return reduce(_join_two_runs, same)
 
@@ -94,6 +113,9 @@ def _join_two_runs(a: Run, b: Run) -> Run:
         integrity=_join_reasons(a.integrity, b.integrity),
         notes=a.notes if a.notes == b.notes else tuple(sorted({*a.notes, *b.notes})),
         extra=join_extras(run.extra for run in both),
+        capabilities=max(
+            (run.capabilities for run in both if run.capabilities is not None), default=None
+        ),
     )
 
 

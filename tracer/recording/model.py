@@ -14,11 +14,12 @@ from typing import Mapping, Tuple
 
 from tracer.recording.joining import (
     join_extras,
+    normal_checks,
     normal_executables,
     normal_observations,
     normal_runs,
 )
-from tracer.recording.records import Executable, Extra, Observation, Reason, Run
+from tracer.recording.records import Check, Executable, Extra, Observation, Reason, Run
 
 _UNSAFE_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME_LIMIT = 100
@@ -30,23 +31,25 @@ class Recording:
     """
     What was recorded, in one run or in several: a set of runs and what each of them saw.
 
-    The constructor takes the records in any order and joins those of one identity. Observations
-    and executables may only name runs that are there.
+    The constructor takes the records in any order and joins those of one identity. Observations,
+    executables and checks may only name runs that are there.
     """
 
     runs: Mapping[str, Run] = field(default_factory=dict)
     executables: Tuple[Executable, ...] = ()
     observations: Tuple[Observation, ...] = ()
     extra: Extra = ()
+    checks: Tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "runs", normal_runs(self.runs.values()))
         object.__setattr__(self, "executables", normal_executables(self.executables))
         object.__setattr__(self, "observations", normal_observations(self.observations))
+        object.__setattr__(self, "checks", normal_checks(self.checks))
 
     def __hash__(self) -> int:
         runs = tuple(self.runs.values())
-        return hash((runs, self.executables, self.observations, self.extra))
+        return hash((runs, self.executables, self.observations, self.extra, self.checks))
 
     @property
     def reasons(self) -> Tuple[Reason, ...]:
@@ -76,7 +79,7 @@ class Recording:
 
 def merge(*recordings: Recording) -> Recording:
     """
-    Return what any of the recordings saw: the union of their runs, executables and observations.
+    Return what any of the recordings saw: the union of their runs, and what those saw.
 
     Associative, commutative and idempotent. Merging many at once is faster than one by one.
     """
@@ -85,6 +88,7 @@ def merge(*recordings: Recording) -> Recording:
         executables=tuple(seen for one in recordings for seen in one.executables),
         observations=tuple(seen for one in recordings for seen in one.observations),
         extra=join_extras([(), *(one.extra for one in recordings)]),
+        checks=tuple(seen for one in recordings for seen in one.checks),
     )
 
 

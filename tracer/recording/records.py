@@ -52,7 +52,7 @@ class Observation:
 
     `executable` is a path as the container sees it, or RUNTIME, or UNKNOWN. `number` is the
     kernel's (bit 30 set for x32); `name` is None if nobody can name it. Later fields of the same
-    shape (argument values, outcomes, capability checks) survive in `extra`.
+    shape (argument values, outcomes) survive in `extra`.
     """
 
     executable: str
@@ -79,6 +79,64 @@ class Executable:
 
 
 @dataclass(frozen=True)
+class Check:
+    """
+    The kernel asked whether an executable has a capability, in these runs, so often in each.
+
+    `number` and `name` are those of the system call, -1 and None outside of one. `namespace`: whose
+    user namespace was asked about, one of NAMESPACES. `idle`: the call's own arguments say that the
+    answer makes no difference. `audited`: whether the kernel means it (no CAP_OPT_NOAUDIT); None if
+    nothing told. `caller`: the kernel's function that asked, or empty.
+    """
+
+    executable: str
+    architecture: str
+    number: int
+    name: Optional[str]
+    capability: str
+    namespace: str
+    granted: bool
+    idle: bool
+    audited: Optional[bool]
+    caller: str
+    first: Sighting
+    counts: Tuple[Tuple[str, int], ...]
+    extra: Extra = ()
+
+    @property
+    def key(self) -> Tuple[object, ...]:
+        """What makes two checks the same one."""
+        what = (self.executable, self.architecture, self.number, self.capability, self.namespace)
+        known = -1 if self.audited is None else int(self.audited)
+        return (*what, self.granted, self.idle, known, self.caller)
+
+    @property
+    def count(self) -> int:
+        """How often, in all runs."""
+        return sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True, order=True)
+class Capabilities:
+    """
+    What a run's first program held: masks, and the effective user id as the host numbers it.
+
+    `namespace`: the user namespace that it was in, HOST or CONTAINER. `lost`: how many checks there
+    was no room for.
+    """
+
+    user: int
+    namespace: str
+    inheritable: int
+    permitted: int
+    effective: int
+    bounding: int
+    ambient: int
+    lost: int = 0
+    extra: Extra = ()
+
+
+@dataclass(frozen=True)
 class Reason:
     """
     Why a recording may lack something: a word for programs, a sentence for people, how often.
@@ -96,7 +154,8 @@ class Run:
     One container, or command, recorded once. Times are nanoseconds since the Unix epoch.
 
     `architecture` is the host's, by libseccomp's token. `filter` is whose seccomp filter made the
-    window exact: the engine's, our marker, or "none". `no_new_privileges` is None if unknown.
+    window exact: the engine's, our marker, or "none". `no_new_privileges` is None if unknown,
+    `capabilities` if no checks of them were recorded.
     """
 
     id: str
@@ -116,6 +175,12 @@ class Run:
     integrity: Tuple[Reason, ...] = ()
     notes: Tuple[str, ...] = ()
     extra: Extra = ()
+    capabilities: Optional[Capabilities] = None
 
 
 FILTERS = ("engine", "marker", "none")
+
+# Whose user namespace a check was about: the host's; the container's own, where it has one; another
+# one, which was made inside, or lies between the two.
+HOST, CONTAINER, INNER = "host", "container", "inner"
+NAMESPACES = (HOST, CONTAINER, INNER)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
-from tests.unit.recordings import observation, recording, recordings
+from tests.unit.recordings import check, observation, recording, recordings
 from tracer import syscalls
 from tracer.recording import Executable, Reason, Recording, Run, Sighting, merge
 
@@ -46,7 +46,7 @@ def test_merge_is_idempotent(a: Recording, b: Recording):
 @settings(deadline=None, max_examples=50)
 def test_merge_loses_nothing(a: Recording, b: Recording):
     """
-    Every run, executable and observation of either recording is in the merged one.
+    Every run, executable, observation and check of either recording is in the merged one.
     """
     merged = merge(a, b)
 
@@ -58,6 +58,9 @@ def test_merge_loses_nothing(a: Recording, b: Recording):
         same = next(seen for seen in merged.observations if seen.key == one.key)
         assert same.runs >= one.runs
         assert same.first <= one.first
+    counts = {check.key: dict(check.counts) for check in merged.checks}
+    for asked in a.checks + b.checks:
+        assert all(counts[asked.key][run] >= count for run, count in asked.counts)
 
 
 def test_merge_with_an_empty_recording_changes_nothing():
@@ -82,6 +85,36 @@ def test_merge_keeps_what_only_one_run_showed():
         "read": {"a", "b"},
         "write": {"b"},
     }
+
+
+def test_merge_counts_a_check_once_for_each_run():
+    """
+    The same run in two recordings is counted once, at its largest; two runs are added up.
+    """
+    ids = ("one", "two")
+    early, late, other = (
+        Recording({id: Run(id)}, checks=(check("CAP_CHOWN", "chown", run=id, count=count),))
+        for id, count in (("one", 2), ("one", 5), ("two", 1))
+    )
+
+    (merged,) = merge(early, late, other).checks
+
+    assert dict(merged.counts) == dict(zip(ids, (5, 1)))
+    assert merged.count == 6
+
+
+def test_merge_keeps_checks_apart_that_differ_in_their_answer():
+    """
+    A check that was granted and one that was refused are two, and so are two who asked.
+    """
+    kinds = (
+        check("CAP_CHOWN"),
+        check("CAP_CHOWN", granted=False),
+        check("CAP_CHOWN", caller="setattr_prepare"),
+        check("CAP_CHOWN", audited=None),
+    )
+
+    assert len(Recording({"run": Run("run")}, checks=kinds * 2).checks) == 4
 
 
 def test_merge_completes_a_run_that_was_written_before_it_ended():

@@ -1,0 +1,119 @@
+"""
+Capability checks in the recording's document: what is written, and what is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable, Dict
+
+import pytest
+
+from tests.unit.recordings import check, recording
+from tracer.errors import InputError
+from tracer.recording import HOST, Capabilities, Recording, Run, from_json, merge, to_json
+
+HELD = Capabilities(0, HOST, 0, 0x401, 0x401, 0xA80425FB, 0)
+
+
+def checked() -> Recording:
+    run = Run("run", capabilities=HELD)
+    return Recording({"run": run}, checks=(check("CAP_CHOWN", "chown", count=3),))
+
+
+def test_a_check_is_written_with_its_evidence():
+    """
+    Who, in which call, of whom, with which answer, and how often in which run.
+    """
+    document = json.loads(to_json(checked()))
+
+    assert document["checks"] == [
+        {
+            "executable": "/bin/ls",
+            "architecture": "SCMP_ARCH_X86_64",
+            "number": 92,
+            "name": "chown",
+            "capability": "CAP_CHOWN",
+            "namespace": "host",
+            "granted": True,
+            "idle": False,
+            "audited": True,
+            "caller": "generic_permission",
+            "first": {"time": 1, "thread": 1, "comm": "ls"},
+            "runs": {"run": 3},
+        }
+    ]
+    assert document["runs"][0]["capabilities"]["bounding"] == "0x00000000a80425fb"
+    assert document["version"] == 1
+
+
+def test_a_recording_without_checks_is_what_it_always_was():
+    """
+    No field of a document that older versions wrote is new.
+    """
+    document = json.loads(to_json(recording("read")))
+
+    assert "checks" not in document
+    assert "capabilities" not in document["runs"][0]
+
+
+def test_an_older_version_that_merges_documents_loses_no_check():
+    """
+    What joins unknown fields by their shape leaves two counts of a run, which are read as one.
+    """
+    older, newer = (json.loads(to_json(checked())) for _ in range(2))
+    newer["checks"][0]["runs"]["run"] = 5
+    older["checks"] += newer["checks"]
+
+    (read,) = from_json(json.dumps(older), "r.json").checks
+
+    assert read.count == 5
+
+
+def test_the_sets_of_a_run_survive_a_merge_with_one_that_has_none():
+    """
+    A run that was written before its sets were known has them afterwards.
+    """
+    merged = merge(checked(), Recording({"run": Run("run")}))
+
+    assert merged.runs["run"].capabilities == HELD
+
+
+Damage = Callable[[Dict[str, Any]], object]
+DAMAGES: Dict[str, Damage] = {
+    "capability: expected the name of a capability": lambda check: check.update(capability="all"),
+    'namespace: expected "host" or "container" or "inner"': lambda check: check.update(
+        namespace="mine"
+    ),
+    "granted: expected true or false, found nothing": lambda check: check.pop("granted"),
+    "audited: expected true or false": lambda check: check.update(audited="no"),
+    "runs: expected an object": lambda check: check.update(runs=["run"]),
+    "runs: expected at least one run": lambda check: check.update(runs={}),
+    "runs.other: expected the count of a run": lambda check: check.update(runs={"other": 1}),
+    "runs.run: expected an integer from 1": lambda check: check.update(runs={"run": 0}),
+}
+
+
+@pytest.mark.parametrize("message", DAMAGES)
+def test_a_wrong_check_says_where_and_what_was_expected(message: str):
+    """
+    The error names the field of the check and what should have been there.
+    """
+    document = json.loads(to_json(checked()))
+    DAMAGES[message](document["checks"][0])
+
+    with pytest.raises(InputError) as caught:
+        from_json(json.dumps(document), "r.json")
+
+    assert f"$.checks[0].{message}" in str(caught.value)
+
+
+def test_a_mask_is_sixteen_digits():
+    """
+    A number in place of a mask is refused: not every reader of JSON keeps 64 bits.
+    """
+    document = json.loads(to_json(checked()))
+    document["runs"][0]["capabilities"]["bounding"] = 0xA80425FB
+
+    with pytest.raises(InputError, match="expected a string"):
+        from_json(json.dumps(document), "r.json")

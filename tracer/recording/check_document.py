@@ -1,0 +1,132 @@
+"""
+Capability checks in a recording's document, and what the run's first program held.
+
+What belongs here: those records' fields, which came into version 1 of the format later. A run's
+count stands under its id, so that an older version, which keeps and joins what it does not know,
+joins even these.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Mapping, Optional, Tuple
+
+from tracer.document import Node
+from tracer.recording.fields import (
+    LAST_COUNT,
+    NUMBERS,
+    call_name_in,
+    extra_in,
+    filled_text,
+    optional_boolean,
+    sighting_fields,
+    sighting_in,
+    with_extra,
+)
+from tracer.recording.records import CONTAINER, HOST, NAMESPACES, Capabilities, Check, Run
+
+_LAST_USER = 2**32 - 1
+_CAPABILITY = re.compile(r"CAP_[A-Z0-9_]{1,60}|[0-9]{1,2}")
+_MASK = re.compile(r"0x[0-9a-f]{16}")
+_SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
+_CHECK_FIELDS = (
+    "executable",
+    "architecture",
+    "number",
+    "name",
+    "capability",
+    "namespace",
+    "granted",
+    "idle",
+    "audited",
+    "caller",
+    "first",
+    "runs",
+)
+
+
+def check_fields(check: Check) -> Dict[str, object]:
+    """A check as the document has it."""
+    fields: Dict[str, object] = {
+        "executable": check.executable,
+        "architecture": check.architecture,
+        "number": check.number,
+        "name": check.name,
+        "capability": check.capability,
+        "namespace": check.namespace,
+        "granted": check.granted,
+        "idle": check.idle,
+        "audited": check.audited,
+        "caller": check.caller,
+        "first": sighting_fields(check.first),
+        "runs": dict(check.counts),
+    }
+    return with_extra(fields, check.extra)
+
+
+def check_in(node: Node, runs: Mapping[str, Run]) -> Check:
+    """The check that a document has."""
+    return Check(
+        executable=filled_text(node.child("executable")),
+        architecture=filled_text(node.child("architecture")),
+        number=node.child("number").integer(*NUMBERS),
+        name=call_name_in(node.child("name")),
+        capability=_capability(node.child("capability")),
+        namespace=_one_of(node.child("namespace"), NAMESPACES),
+        granted=node.child("granted").boolean(),
+        idle=optional_boolean(node.child("idle")) or False,
+        audited=optional_boolean(node.child("audited")),
+        caller=node.child("caller").text(""),
+        first=sighting_in(node.child("first")),
+        counts=_counts(node.child("runs"), runs),
+        extra=extra_in(node, *_CHECK_FIELDS),
+    )
+
+
+def capabilities_fields(held: Capabilities) -> Dict[str, object]:
+    """What a first program held, as the document has it."""
+    fields: Dict[str, object] = {"user": held.user, "namespace": held.namespace}
+    fields.update({name: f"0x{getattr(held, name):016x}" for name in _SETS})
+    return with_extra({**fields, "lost": held.lost}, held.extra)
+
+
+def capabilities_in(node: Node) -> Optional[Capabilities]:
+    """What a first program held; None where the document has it not."""
+    if node.value is None:
+        return None
+    return Capabilities(
+        user=node.child("user").integer(0, _LAST_USER),
+        namespace=_one_of(node.child("namespace"), (HOST, CONTAINER)),
+        lost=node.child("lost").integer(0, LAST_COUNT),
+        extra=extra_in(node, "user", "namespace", "lost", *_SETS),
+        **{name: _mask(node.child(name)) for name in _SETS},
+    )
+
+
+def _capability(node: Node) -> str:
+    if not _CAPABILITY.fullmatch(node.text()):
+        raise node.wrong("the name of a capability, or its number in a string")
+    return node.text()
+
+
+def _mask(node: Node) -> int:
+    if not _MASK.fullmatch(node.text()):
+        raise node.wrong("a mask: 0x and sixteen hexadecimal digits")
+    return int(node.text(), 16)
+
+
+def _one_of(node: Node, words: Tuple[str, ...]) -> str:
+    if node.text() not in words:
+        raise node.wrong(" or ".join(f'"{word}"' for word in words))
+    return node.text()
+
+
+def _counts(node: Node, runs: Mapping[str, Run]) -> Tuple[Tuple[str, int], ...]:
+    counts: Dict[str, int] = {}
+    for name in node.others(()):
+        if name not in runs:
+            raise node.child(name).wrong("the count of a run of this document")
+        counts[name] = node.child(name).integer(1, LAST_COUNT)
+    if not counts:
+        raise node.wrong("at least one run")
+    return tuple(sorted(counts.items()))
