@@ -311,8 +311,10 @@ static __always_inline void describe(struct verdict *self, const void *task,
 		head->first_process = process_of(task);
 		bpf_get_current_comm(head->maker, sizeof(head->maker));
 	}
-	if (namespaces.update(&newborn, &self->recording))
+	if (namespaces.update(&newborn, &self->recording)) {
+		__sync_fetch_and_add(&head->lost_tasks, 1);	/* whoever enters it will not be known */
 		__sync_fetch_and_add(&counters->namespaces_lost, 1);
+	}
 }
 
 /* Whether a container's recording has been named after another container already. */
@@ -338,14 +340,14 @@ static __always_inline bool may_join(u64 recording)
 
 /*
  * Whether a recording that has a container's name was begun by somebody who just made a cgroup of
- * that name: root, who now brings another task there, is the engine, and it begins anew.
+ * that name: root, who now brings another task there, is the engine, and it begins anew. That there
+ * is a PID namespace in it proves nothing: anybody may make one.
  */
 static __always_inline bool is_usurped(u64 recording)
 {
 	struct recording *head = recordings.lookup(&recording);
 
-	return head && head->kind == CGROUP && head->user && !head->namespace &&
-	       !(u32)bpf_get_current_uid_gid();
+	return head && head->kind == CGROUP && head->user && !(u32)bpf_get_current_uid_gid();
 }
 
 /*
@@ -530,11 +532,28 @@ int on_cgroup_attach(u64 *ctx)
 	return 0;
 }
 
+/*
+ * A namespace ends with its first process, whose last thread need not be the one of number 1. Its
+ * number may then be given to another one.
+ */
+static __always_inline void forget_namespace(u64 id, const void *task, u32 level)
+{
+	struct recording *head = recordings.lookup(&id);
+	u32 namespace;
+
+	if (!is_last_thread(task))
+		return;
+	namespace = namespace_at(task, level);
+	if (number_at(task, level) == 1 ||
+	    (head && head->namespace == namespace && head->first_process == process_of(task)))
+		namespaces.delete(&namespace);
+}
+
 int on_exit(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
 	struct thread *self = known(task);
-	u32 number = thread_of(task), level = level_of(task), namespace;
+	u32 number = thread_of(task), level = level_of(task);
 
 	if (!self || !self->verdict.recording)
 		return 0;
@@ -542,10 +561,8 @@ int on_exit(u64 *ctx)
 		count_task(self->verdict.recording, -1);
 	if (stray_of(task))
 		strays.delete(&number);
-	if (level && number_at(task, level) == 1 && is_last_thread(task)) {
-		namespace = namespace_at(task, level);
-		namespaces.delete(&namespace);	/* its number may be given to another one */
-	}
+	if (level)
+		forget_namespace(self->verdict.recording, task, level);
 	return 0;
 }
 

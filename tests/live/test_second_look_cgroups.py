@@ -25,6 +25,7 @@ from tests.live.recorded import PROFILE, RECORDING, calls_of, making, read_compl
 OWN = ("run", "-o", PROFILE, "--recording", RECORDING, "--")
 UNIFIED = Path("/sys/fs/cgroup") if on_cgroup2() else Path("/sys/fs/cgroup/unified")
 STRANGER = 65534
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--pid", "--fork")
 ENDS_WITHIN = 60
 # Makes a cgroup below one that it is in, enters it and executes the rest.
 ENTER = 'mkdir "$1" && echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
@@ -99,12 +100,14 @@ def test_a_cgroup_of_a_containers_name_lets_no_stranger_in(
     assert calls_of(recording) & {"getpgrp", "getsid"} == {"getsid"}
 
 
+@pytest.mark.parametrize("namespace", [(), NAMESPACE], ids=["as it is", "in a PID namespace"])
 def test_a_stranger_who_was_there_first_is_no_container(
     docker: Engine,
     busybox: ImageLoader,
     seccomp_trace: SeccompTrace,
     delegated: Path,
     programs: Path,
+    namespace: "tuple[str, ...]",
 ):
     """
     A container's id is known before it starts: who enters a cgroup of that name then begins
@@ -117,7 +120,7 @@ def test_a_stranger_who_was_there_first_is_no_container(
 
     stranger = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
     calls = [str(programs / "filtered"), str(programs / "calls"), *making("getpgrp")]
-    entering(delegated, delegated / name, calls, before=stranger)
+    entering(delegated, delegated / name, [*namespace, *calls], before=stranger)
     _, stderr = tracer.communicate("go on\n", timeout=ENDS_WITHIN)
 
     assert tracer.returncode == 0, stderr
