@@ -129,9 +129,14 @@ def recording_of(run: Run, contents: Iterable[Content], host: Host) -> Recording
     for content in contents:
         for path in content.paths.values():
             executables[path] = Executable(path, runs)
-        names = {wire.EXECUTABLE_RUNTIME: RUNTIME if run.container_id else UNKNOWN, **content.paths}
+        names = executable_names(run, content.paths)
         observations += [_observation(call, names, runs, host) for call in content.calls]
     return Recording({run.id: run}, tuple(executables.values()), tuple(observations))
+
+
+def executable_names(run: Run, paths: Mapping[int, str]) -> Mapping[int, str]:
+    """What executables of a run are called, by the kernel's id."""
+    return {wire.EXECUTABLE_RUNTIME: RUNTIME if run.container_id else UNKNOWN, **paths}
 
 
 def _observation(

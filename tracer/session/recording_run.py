@@ -9,17 +9,18 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from tracer.container import arguments, engines
 from tracer.container.engines import Named
 from tracer.errors import InputError
 from tracer.kernel import program
-from tracer.kernel.recorder import Recorder
+from tracer.kernel.recorder import Content, Recorder
 from tracer.kernel.wire import Head
-from tracer.recording import Reason, Recording
+from tracer.recording import Reason, Recording, Run
 from tracer.session import assembly, marker, resident
 from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
+from tracer.session.checking import Checking, checking, noted, with_checks
 from tracer.session.looking import Seen, Tell, Watch, seen_of
 from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
@@ -67,8 +68,9 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     assembly.check_names()  # before the command runs: without them nothing could be made of it
     with resident.for_session(tell) as recorder, ExitStack() as ending:
         command = _as_asked(plan)
+        asked = ending.enter_context(checking(recorder))
         with recorder.command() as number:
-            session = Session(plan, recorder, number)
+            session = Session(plan, recorder, number, asked)
             ending.callback(session.leave)
             child = signals.start(command, plan.output)
         status = wait_for_command(
@@ -97,8 +99,11 @@ def _as_asked(plan: Plan) -> Tuple[str, ...]:
 class Session:
     """What one run knows while it lasts."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, number: int) -> None:
+    def __init__(
+        self, plan: Plan, recorder: Recorder, number: int, asked: Checking = Checking()
+    ) -> None:
         self._plan = plan
+        self._checking = asked
         self._recorder = recorder
         self._number = number
         self._host = assembly.this_host()
@@ -121,7 +126,9 @@ class Session:
         if not self._recorder.is_resident and _is_crowded(heads):
             mine = self._belongings(heads, self._ask)
             kept = mine.tree | {one.recording for one in mine.containers}
-            self._recorder.release({one for one in heads if one not in kept and _over(heads[one])})
+            strangers = {one for one in heads if one not in kept and _over(heads[one])}
+            self._recorder.release(strangers)
+            self._checking.release(strangers)
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
             return tuple(seen_of(_title(one), one.head) for one in shown)
@@ -182,13 +189,22 @@ class Session:
                 self._host,
             )
             run = replace(run, integrity=run.integrity + doubts.reasons())
-            recordings.append(assembly.recording_of(run, [contents[one.recording]], self._host))
+            recordings.append(self._recording(run, contents, [one.recording]))
         if not found.containers and self._call is None:
             run = assembly.run_of_command(heads[self._number], self._plan.command, self._host)
             run = replace(run, integrity=run.integrity + doubts.reasons())
-            own = [contents[one] for one in sorted(found.tree)]
-            recordings.append(assembly.recording_of(run, own, self._host))
+            recordings.append(self._recording(run, contents, sorted(found.tree)))
         return Outcome(status, tuple(recordings), tuple(failed), doubts.reasons())
+
+    def _recording(
+        self, run: Run, contents: Mapping[int, Content], numbers: Sequence[int]
+    ) -> Recording:
+        """One run from these of the kernel's recordings, the one that is named after it first."""
+        parts = noted(self._checking, {one: contents[one].paths for one in numbers})
+        recording = assembly.recording_of(run, [contents[one] for one in numbers], self._host)
+        return with_checks(
+            recording, self._checking, tuple(parts[one] for one in parts), self._host
+        )
 
     def leave(self) -> None:
         """Let go of what a recorder that stays would keep: the command, and what of it is over."""

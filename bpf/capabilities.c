@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Which capabilities the kernel asks of the tasks that are recorded, and whether they have them.
+ *
+ * The tracepoint cap_capable (since 6.14) reports every answer of security/commoncap.c. It is the
+ * current task's, in its system call; nothing is done per call. Which recording it counts for, and
+ * the window, are the recorder's verdict in the map `threads`.
+ *
+ * Whose check. File systems in layers ask with the credentials of whoever mounted them
+ * (override_creds), and some files with those of whoever opened them. Credentials that are not the
+ * task's own, and can do more than it is permitted, are not the container's.
+ *
+ * Who asked. The tracepoint has not the flag CAP_OPT_NOAUDIT, by which the kernel marks what it does
+ * not mean; but the function that was called tells, and that is on the stack, of which user space
+ * finds the names. Memory accounting, which asks at nearly each mmap, is known by its call alone: a
+ * stack takes microseconds.
+ */
+#include "capabilities.h"
+#include "kernel.h"
+
+#define MAX_CHECKS 65536
+#define MAX_CHECKS_EACH 4096	/* so that one container cannot take all the room there is */
+#define MAX_HOLDERS 4096
+#define OWN_FRAMES 2		/* the tracepoint's and cap_capable's */
+#define CAP_FSETID 4
+#define CAP_SETGID 6
+#define CAP_SETUID 7
+#define CAP_SYS_ADMIN 21
+#define S_ISGID 02000
+#define NEW_NAMESPACES 0x7e020000	/* flags of clone(2): include/uapi/linux/sched.h */
+#define NONE 0xffff
+
+#if defined(RECORDER_X86_64)
+#define NR_MMAP 9
+#define NR_MPROTECT 10
+#define NR_BRK 12
+#define NR_MREMAP 25
+#define NR_CLONE 56
+#define NR_FORK 57
+#define NR_VFORK 58
+#define NR_EXECVE 59
+#define NR_CHMOD 90
+#define NR_FCHMOD 91
+#define NR_SETUID 105
+#define NR_SETGID 106
+#define NR_FCHMODAT 268
+#define NR_FCHMODAT2 452
+#elif defined(RECORDER_AARCH64)
+#define NR_MMAP 222
+#define NR_MPROTECT 226
+#define NR_BRK 214
+#define NR_MREMAP 216
+#define NR_CLONE 220
+#define NR_EXECVE 221
+#define NR_CHMOD NONE
+#define NR_FCHMOD 52
+#define NR_SETUID 146
+#define NR_SETGID 144
+#define NR_FCHMODAT 53
+#define NR_FCHMODAT2 452
+#endif
+
+BPF_TASK_STORAGE(threads, struct thread);
+BPF_F_TABLE("hash", struct check_key, struct check, checks, MAX_CHECKS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", u64, struct holder, holders, MAX_HOLDERS, BPF_F_NO_PREALLOC);
+BPF_ARRAY(check_state, struct check_state, 1);
+BPF_PERCPU_ARRAY(blank_check, struct check, 1);
+
+/* A check that is being looked at. */
+struct asked {
+	const void *cred;
+	const void *namespace;	/* struct user_namespace */
+	const void *registers;
+};
+
+static __always_inline u64 call_argument(const void *registers, int offset)
+{
+	return (u64)peek(registers, offset);
+}
+
+/* The recording that a task's checks count for; 0: none. */
+static __always_inline u64 target(const struct thread *self)
+{
+	return self->verdict.open ? self->verdict.recording : self->verdict.outer;
+}
+
+static __always_inline bool is_own(const void *cred, const void *task)
+{
+	const void *real = peek(task, TASK_REAL_CRED);
+
+	if (cred == real)
+		return true;
+	return !((u64)peek(cred, CRED_EFFECTIVE) & ~(u64)peek(real, CRED_PERMITTED));
+}
+
+/* What is known of who holds what in a recording; NULL: there is no room for one more. */
+static __always_inline struct holder *holder_of(u64 recording)
+{
+	struct holder *known = holders.lookup(&recording), fresh = {};
+
+	if (known)
+		return known;
+	holders.insert(&recording, &fresh);
+	return holders.lookup(&recording);
+}
+
+/* Note what a recording's first program holds, once. */
+static __always_inline void settle(struct holder *holder, const void *cred)
+{
+	const void *namespace = peek(cred, CRED_NAMESPACE);
+
+	if (holder->namespace)
+		return;
+	holder->inheritable = (u64)peek(cred, CRED_INHERITABLE);
+	holder->permitted = (u64)peek(cred, CRED_PERMITTED);
+	holder->effective = (u64)peek(cred, CRED_EFFECTIVE);
+	holder->bounding = (u64)peek(cred, CRED_BOUNDING);
+	holder->ambient = (u64)peek(cred, CRED_AMBIENT);
+	holder->user = peek_word(cred, CRED_EUID);
+	holder->level = peek_word(namespace, USER_NAMESPACE_LEVEL);
+	holder->namespace = (u64)namespace;
+}
+
+static __always_inline u8 class_of(const struct holder *holder, const void *namespace)
+{
+	if (!peek_word(namespace, USER_NAMESPACE_LEVEL))
+		return HOSTS;
+	return holder->namespace == (u64)namespace ? CONTAINERS : INNER;
+}
+
+/*
+ * Whether a call asks for SYS_ADMIN for nothing but memory accounting. Making namespaces does, too,
+ * and clone3's flags are in the task's memory, so that one is not among them.
+ */
+static __always_inline bool is_overcommit(const struct check_key *key, const void *registers)
+{
+	if (key->capability != CAP_SYS_ADMIN || key->architecture != NATIVE)
+		return false;
+	switch (key->number) {
+	case NR_MMAP:
+	case NR_MPROTECT:
+	case NR_BRK:
+	case NR_MREMAP:
+	case NR_EXECVE:
+#if defined(RECORDER_X86_64)
+	case NR_FORK:
+	case NR_VFORK:
+#endif
+		return true;
+	case NR_CLONE:
+		return !(call_argument(registers, REGISTERS_FIRST) & NEW_NAMESPACES);
+	}
+	return false;
+}
+
+/* An id that the task has anyway is asked for all the same: kernel/sys.c, __sys_setuid. */
+static __always_inline bool is_own_id(const struct asked *asked, u32 real, u32 saved)
+{
+	u32 id = (u32)call_argument(asked->registers, REGISTERS_FIRST);
+
+	return id == peek_word(asked->cred, real) || id == peek_word(asked->cred, saved);
+}
+
+/* Only a set-group-ID bit needs FSETID, which is asked for at every chmod: fs/attr.c. */
+static __always_inline bool is_without_group_bit(const struct asked *asked, int mode)
+{
+	return !(call_argument(asked->registers, mode) & S_ISGID);
+}
+
+static __always_inline bool is_idle(const struct check_key *key, const struct asked *asked)
+{
+	if (key->architecture != NATIVE)
+		return false;
+	if (key->capability == CAP_FSETID) {
+		if (key->number == NR_CHMOD || key->number == NR_FCHMOD)
+			return is_without_group_bit(asked, REGISTERS_SECOND);
+		if (key->number == NR_FCHMODAT || key->number == NR_FCHMODAT2)
+			return is_without_group_bit(asked, REGISTERS_THIRD);
+	}
+	if (key->namespace != HOSTS)
+		return false;	/* ids are numbered otherwise there */
+	if (key->capability == CAP_SETUID && key->number == NR_SETUID)
+		return is_own_id(asked, CRED_UID, CRED_SUID);
+	if (key->capability == CAP_SETGID && key->number == NR_SETGID)
+		return is_own_id(asked, CRED_GID, CRED_SGID);
+	return false;
+}
+
+/* The frames of who asked, and a hash of them: FNV-1a's prime. */
+static __always_inline u64 note_site(void *ctx, struct check *into, bool overcommit)
+{
+	u64 hash = 0xcbf29ce484222325ULL;
+
+	__builtin_memset(into->frames, 0, sizeof(into->frames));
+	if (overcommit)
+		return OVERCOMMIT;
+	bpf_get_stack(ctx, into->frames, sizeof(into->frames), OWN_FRAMES);
+#pragma unroll
+	for (int frame = 0; frame < FRAMES; frame++)
+		hash = (hash ^ into->frames[frame]) * 0x100000001b3ULL;
+	return hash == OVERCOMMIT ? OVERCOMMIT + 1 : hash;
+}
+
+/* One more check of a kind. */
+static __always_inline void count(struct holder *holder, struct check_key *key,
+				  struct check *fresh, const void *task)
+{
+	struct check *known = checks.lookup(key);
+
+	if (known) {
+		__sync_fetch_and_add(&known->count, 1);
+		return;
+	}
+	fresh->count = 1;
+	fresh->first = bpf_ktime_get_boot_ns();
+	fresh->thread = number_at(task, level_of(task));
+	bpf_get_current_comm(fresh->comm, sizeof(fresh->comm));
+	if (holder->checks >= MAX_CHECKS_EACH || checks.insert(key, fresh))
+		__sync_fetch_and_add(&holder->lost, 1);
+	else
+		__sync_fetch_and_add(&holder->checks, 1);
+}
+
+static __always_inline void describe(struct check_key *key, const struct asked *asked,
+				     const void *task)
+{
+	u32 number = (u32)call_argument(asked->registers, REGISTERS_NUMBER);
+
+	key->architecture = is_compat(task) ? COMPAT : NATIVE;
+	key->number = (number & ~X32_BIT) < 1024 ? number : IMPOSSIBLE;
+	key->idle = is_idle(key, asked);
+}
+
+int on_check(u64 *ctx)
+{
+	u32 zero = 0;
+	void *task = (void *)bpf_get_current_task_btf();
+	struct thread *self = threads.task_storage_get(task, 0, 0);
+	struct check *fresh = blank_check.lookup(&zero);
+	struct check_state *state = check_state.lookup(&zero);
+	struct asked asked = {(const void *)ctx[0], (const void *)ctx[1]};
+	struct check_key key = {.capability = ctx[3], .granted = !(s32)ctx[4]};
+	struct holder *holder;
+
+	if (!self || !fresh || !state)
+		return 0;
+	key.recording = target(self);
+	if (!key.recording || !is_own(asked.cred, task))
+		return 0;
+	holder = holder_of(key.recording);
+	if (!holder) {
+		__sync_fetch_and_add(&state->lost, 1);
+		return 0;
+	}
+	key.executable = self->verdict.executable;
+	if (key.executable != EXECUTABLE_RUNTIME)
+		settle(holder, asked.cred);
+	asked.registers = (const void *)bpf_task_pt_regs(task);
+	key.namespace = class_of(holder, asked.namespace);
+	describe(&key, &asked, task);
+	key.site = note_site(ctx, fresh, is_overcommit(&key, asked.registers));
+	count(holder, &key, fresh, task);
+	return 0;
+}
+
+/* The recorder's own program runs before this one: the window is open already if it is now. */
+int on_program(u64 *ctx)
+{
+	void *task = (void *)ctx[0];
+	struct thread *self = threads.task_storage_get(task, 0, 0);
+	u64 recording = self ? target(self) : 0;
+	struct holder *holder = recording ? holder_of(recording) : NULL;
+
+	if (holder)
+		settle(holder, peek(task, TASK_REAL_CRED));
+	return 0;
+}

@@ -1,0 +1,140 @@
+"""
+Tests of how capability checks become part of a recording, or a note why there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from typing import cast
+
+from tests.unit.recordings import recording
+from tracer import syscalls
+from tracer.kernel import checks, wire
+from tracer.recording import CONTAINER, HOST, RUNTIME, UNKNOWN, Check, Recording, Run
+from tracer.session.assembly import Host
+from tracer.session.checking import Checking, Noted, noted, with_checks
+
+HERE = Host("6.18", syscalls.X86_64, 1000)
+HOLDER = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=1, lost=2, user=0, level=0)
+IN_A_CONTAINER = Run("run", container_id="c" * 64)
+PROGRAM = 9
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """
+    What the kernel side has noted.
+    """
+
+    found: tuple[checks.Check, ...] = ()
+
+    def of(self, recordings: Set[int]) -> tuple[checks.Check, ...]:
+        return tuple(one for one in self.found if one.recording in recordings)
+
+    def holders(self) -> dict[int, checks.Holder]:
+        return {1: HOLDER}
+
+    def lost(self) -> int:
+        return 3
+
+
+def check(recording: int = 1, executable: int = PROGRAM, number: int = 92) -> checks.Check:
+    return checks.Check(
+        recording=recording,
+        executable=executable,
+        architecture=wire.AUDIT_ARCH_X86_64,
+        number=number,
+        capability=0,
+        namespace=checks.HOSTS,
+        granted=True,
+        idle=False,
+        audited=True,
+        caller="setattr_prepare",
+        count=4,
+        first=5,
+        thread=6,
+        comm="chown",
+    )
+
+
+def recorded(*found: checks.Check, run: Run = IN_A_CONTAINER) -> Recording:
+    checking = Checking(cast(checks.Checks, Kernel(found)))
+    parts = noted(checking, {1: {PROGRAM: "/bin/chown"}})
+    return with_checks(recording("read", run=run), checking, tuple(parts.values()), HERE)
+
+
+def only_check(recording: Recording) -> Check:
+    (one,) = recording.checks
+    return one
+
+
+def test_a_check_has_names_and_a_time_of_day():
+    """
+    The kernel's numbers become names, its clock the time of day, its count the run's.
+    """
+    one = only_check(recorded(check()))
+
+    assert (one.executable, one.name, one.capability) == ("/bin/chown", "chown", "CAP_CHOWN")
+    assert (one.namespace, one.granted, one.caller) == (HOST, True, "setattr_prepare")
+    assert (one.first.time, one.first.thread, one.counts) == (1005, 6, (("run", 4),))
+
+
+def test_a_check_of_another_recording_is_not_in_it():
+    """
+    What was noted of other containers meanwhile is theirs.
+    """
+    assert recorded(check(recording=2)).checks == ()
+
+
+def test_a_check_outside_of_a_call_has_no_number():
+    """
+    What stands for no number at all is not called impossible.
+    """
+    one = only_check(recorded(check(number=wire.IMPOSSIBLE)))
+
+    assert (one.number, one.name) == (-1, None)
+
+
+def test_who_has_no_path_is_the_runtime_in_a_container_alone():
+    """
+    Before the first program of a container its runtime is asked; a plain command has none.
+    """
+    early = check(executable=wire.EXECUTABLE_RUNTIME)
+
+    assert only_check(recorded(early)).executable == RUNTIME
+    assert only_check(recorded(early, run=Run("run"))).executable == UNKNOWN
+
+
+def test_the_run_says_what_its_first_program_held():
+    """
+    The sets as masks, in which user namespace, and how many checks nobody could keep.
+    """
+    (run,) = recorded().runs.values()
+
+    assert run.capabilities is not None
+    assert (run.capabilities.bounding, run.capabilities.effective) == (3, 1)
+    assert (run.capabilities.namespace, run.capabilities.lost) == (HOST, 5)
+
+
+def test_a_user_namespace_of_its_own_is_the_containers():
+    """
+    Any but the first is the container's, however deep it lies.
+    """
+    holder = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=0, lost=0, user=100000, level=2)
+    checking = Checking(cast(checks.Checks, Kernel()))
+
+    made = with_checks(recording("read"), checking, (Noted((), holder, {}),), HERE)
+
+    assert made.runs["run"].capabilities.namespace == CONTAINER  # type: ignore[union-attr]
+
+
+def test_a_recording_is_made_without_checks_and_says_so():
+    """
+    Where the kernel cannot tell them there is a note, and nothing that says all were seen.
+    """
+    made = with_checks(recording("read"), Checking(why="not recorded: no tracepoint"), (), HERE)
+
+    assert made.runs["run"].notes == ("not recorded: no tracepoint",)
+    assert made.runs["run"].capabilities is None
+    assert made.complete

@@ -1,0 +1,211 @@
+"""
+The capability checks that the kernel side notes, as a session sees them: `bpf/capabilities.c`.
+
+What belongs here: the bytes of `bpf/capabilities.h`, and who asked, by the functions on the stack.
+What does not: what of it a container needs (`tracer.capabilities`).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
+
+from tracer.errors import HostError
+from tracer.kernel import bpf, btf, program, symbols, wire
+
+FRAMES = 6
+HOSTS, CONTAINERS, INNER = range(3)
+OVERCOMMIT = 1  # the site of memory accounting, of which no stack is kept
+
+KEY = struct.Struct("=QQQIIBBBB4x")
+CHECK = struct.Struct("=QQ6QI4x16s")
+HOLDER = struct.Struct("=QQQQQQQQII")
+STATE = struct.Struct("=Q")
+
+SOURCE = program.Source(
+    "capabilities.c",
+    MappingProxyType({"on_check": "cap_capable", "on_program": "sched_process_exec"}),
+    ("threads", "checks", "holders", "check_state", "blank_check"),
+)
+
+# What the programs read of credentials besides, by its constant.
+MEMBERS = {
+    "TASK_REAL_CRED": ("task_struct", "real_cred"),
+    "CRED_UID": ("cred", "uid"),
+    "CRED_GID": ("cred", "gid"),
+    "CRED_SUID": ("cred", "suid"),
+    "CRED_SGID": ("cred", "sgid"),
+    "CRED_EUID": ("cred", "euid"),
+    "CRED_INHERITABLE": ("cred", "cap_inheritable"),
+    "CRED_PERMITTED": ("cred", "cap_permitted"),
+    "CRED_EFFECTIVE": ("cred", "cap_effective"),
+    "CRED_BOUNDING": ("cred", "cap_bset"),
+    "CRED_AMBIENT": ("cred", "cap_ambient"),
+    "CRED_NAMESPACE": ("cred", "user_ns"),
+    "USER_NAMESPACE_LEVEL": ("user_namespace", "level"),
+}
+
+# What is between a check and who asked for it: kernel/capability.c, security/, include/linux/.
+ASKING = frozenset(
+    "cap_capable cap_capable_helper security_capable capable ns_capable ns_capable_setid "
+    "ns_capable_common file_ns_capable capable_wrt_inode_uidgid has_capability "
+    "has_ns_capability inode_owner_or_capable sk_capable sk_ns_capable sk_net_capable "
+    "netlink_capable netlink_ns_capable netlink_net_capable perfmon_capable "
+    "__traceiter_cap_capable __bpf_trace_cap_capable trace_call_bpf".split()
+)
+# The same, where the kernel does not mean it: they set CAP_OPT_NOAUDIT.
+UNMEANT = frozenset(
+    "ns_capable_noaudit has_ns_capability_noaudit has_capability_noaudit "
+    "security_vm_enough_memory_mm cap_vm_enough_memory kallsyms_show_value "
+    "ptracer_capable".split()
+)
+ACCOUNTING = "security_vm_enough_memory_mm"
+
+
+@dataclass(frozen=True)
+class Check:
+    """
+    One kind of check, `count` times; `first` in ns of CLOCK_BOOTTIME.
+
+    `namespace`: HOSTS, CONTAINERS or INNER. `idle`: the call's arguments say that the answer makes
+    no difference. `audited`: whether the kernel means it; None if nothing tells. `caller`: the
+    function that asked, or empty.
+    """
+
+    recording: int
+    executable: int
+    architecture: int
+    number: int
+    capability: int
+    namespace: int
+    granted: bool
+    idle: bool
+    audited: Optional[bool]
+    caller: str
+    count: int
+    first: int
+    thread: int
+    comm: str
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What a recording's first program held: masks. `level`: 0 in the host's user namespace."""
+
+    inheritable: int
+    permitted: int
+    effective: int
+    bounding: int
+    ambient: int
+    namespace: int
+    checks: int
+    lost: int
+    user: int
+    level: int
+
+
+class Checks:
+    """
+    The checks of recorded tasks from now on. A context manager: leaving it takes it out of the
+    kernel.
+
+    `threads`: the descriptor of a recorder's map. Raises HostError (see `program.load`) when made.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._loaded = program.load(_offsets(), SOURCE, {"threads": threads})
+        self._maps = self._loaded.maps
+
+    def __enter__(self) -> "Checks":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loaded.close()
+
+    def holders(self) -> Dict[int, Holder]:
+        """By recording, what its first program held."""
+        return {
+            int(wire.ID.unpack(key)[0]): Holder(*HOLDER.unpack(value))
+            for key, value in bpf.items(self._maps["holders"], 512)
+        }
+
+    def lost(self) -> int:
+        """Checks that were not noted, nobody knows whose."""
+        value = bpf.lookup(self._maps["check_state"], bytes(4), STATE.size) or bytes(STATE.size)
+        skipped = sum(bpf.recursion_misses(one) for one in self._loaded.programs.values())
+        return int(STATE.unpack(value)[0]) + skipped
+
+    def of(self, recordings: AbstractSet[int]) -> Tuple[Check, ...]:
+        """The checks of these recordings. Reading changes nothing."""
+        found: List[Tuple[Tuple[int, ...], Tuple[int, ...], Tuple[int, int, int, str]]] = []
+        for key, value in bpf.items(self._maps["checks"], 1024):
+            fields = KEY.unpack(key)
+            if fields[0] in recordings:
+                count, first, *rest = CHECK.unpack(value)
+                told = (count, first, rest[FRAMES], wire.text(rest[FRAMES + 1]))
+                found.append((fields, tuple(one for one in rest[:FRAMES] if one), told))
+        names = symbols.names_of({frame for _, frames, _ in found for frame in frames})
+        return tuple(_check(fields, frames, told, names) for fields, frames, told in found)
+
+    def release(self, ended: AbstractSet[int]) -> None:
+        """Forget recordings that nobody wants, and make room."""
+        for name in ("holders", "checks"):
+            for key in [key for key, _ in bpf.items(self._maps[name], 1024)]:
+                if wire.ID.unpack_from(key)[0] in ended:
+                    bpf.delete(self._maps[name], key)
+
+
+def _offsets() -> Dict[str, int]:
+    types = btf.read()
+    found = {name: types.offset(*member) for name, member in MEMBERS.items()}
+    missing = [" ".join(MEMBERS[name]) for name, offset in found.items() if offset is None]
+    if missing:
+        raise HostError(f"this kernel has no {missing[0]}", "please report this one")
+    return {name: offset for name, offset in found.items() if offset is not None}
+
+
+def _check(
+    fields: Tuple[int, ...],
+    frames: Tuple[int, ...],
+    told: Tuple[int, int, int, str],
+    names: Mapping[int, str],
+) -> Check:
+    recording, executable, site, architecture, number, capability, namespace, granted, idle = fields
+    count, first, thread, comm = told
+    audited, caller = asker([names[frame] for frame in frames], site)
+    return Check(
+        recording=recording,
+        executable=executable,
+        architecture=architecture,
+        number=number,
+        capability=capability,
+        namespace=namespace,
+        granted=bool(granted),
+        idle=bool(idle),
+        audited=audited,
+        caller=caller,
+        count=count,
+        first=first,
+        thread=thread,
+        comm=comm,
+    )
+
+
+def asker(functions: List[str], site: int = 0) -> Tuple[Optional[bool], str]:
+    """
+    Whether a check was meant, and who asked for it, by the functions on the stack.
+
+    Those that have no name are empty: then nobody knows.
+    """
+    if site == OVERCOMMIT:
+        return False, ACCOUNTING
+    if not functions or not functions[0]:
+        return None, ""
+    meant = True
+    for name in functions:
+        if name not in ASKING and name not in UNMEANT:
+            return meant, name
+        meant = meant and name not in UNMEANT
+    return meant, ""
