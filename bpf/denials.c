@@ -8,15 +8,21 @@
  * and execve end without one in the new task or program, and a signal's return, which may end in
  * any number, is reported when it begins like every other call. What was under way when this was
  * attached is not known to have begun either, so a task is judged from the end of its next call.
+ * Neither is a call reported that a tracer emulates (PTRACE_SYSEMU), or one of a task that is killed
+ * while it tells its tracer of the call: both are left out.
  *
  * Hot path. No helper is called for what is no denial: the mark of a call that has begun is in an
  * array, at a place that follows from where the task's registers are, which is the top of its kernel
  * stack and so its own. Two stacks may share a place; then the older mark is gone, a failed call of
  * its task cannot be judged, and is counted.
  *
- * A call that ends in its own number, and had not begun, was answered with SIGSYS (TRAP). Of LOG and
- * KILL user space hears from the audit messages; whose process that was is kept here for those that
- * have ended by then. A filter that answers with the error number 0 is not noticed.
+ * A call that had not begun and ends with its registers as they were was answered with SIGSYS (TRAP:
+ * syscall_rollback). Of LOG and KILL user space hears from the audit messages; whose process that was
+ * is kept here for those that have ended by then. A filter that answers with the error number 0, or
+ * whose supervisor (USER_NOTIF) answers with a success, is not noticed.
+ *
+ * Places give way to newer ones as user space decides (tracer/kernel/denials.py): it removes one that
+ * has been quiet from `places` first, and what belongs to it when no program can be adding to it.
  *
  * The map `threads` is the recorder's, where there is one.
  */
@@ -29,10 +35,13 @@
 #define MAX_PLACES 1024
 #define MAX_DENIALS 16384
 #define MAX_DENIALS_EACH 1024	/* so that one container cannot take all the room there is */
-#define MAX_PROGRAMS 4096
+#define MAX_PROGRAMS 8192
+#define MAX_PROGRAMS_EACH 512
 #define MAX_ENDED 4096
 #define STACK_SHIFT 14		/* stacks are 16 KiB, and aligned to that: THREAD_SIZE */
 #define MAX_ERRNO 4095
+#define MAX_LEVELS 8
+#define EXISTS -17		/* somebody on another processor was faster */
 #define BEGUN 1ULL		/* the lowest bit of a mark; the others tell the task */
 
 BPF_TASK_STORAGE(threads, struct thread);
@@ -40,8 +49,9 @@ BPF_ARRAY(marks, u64, MAX_MARKS);
 BPF_HASH(places, struct place_key, struct denial_place, MAX_PLACES);
 BPF_HASH(denials, struct denial_key, struct denial, MAX_DENIALS);
 BPF_HASH(programs, struct executable_key, struct executable, MAX_PROGRAMS);
-BPF_TABLE("lru_hash", u32, u64, ended, MAX_ENDED);	/* process: its place's id */
+BPF_TABLE("lru_hash", u32, struct end, ended, MAX_ENDED);	/* by process */
 BPF_ARRAY(denial_state, struct denial_state, 1);
+BPF_ARRAY(watcher, u32, 1);	/* inode number of its PID namespace */
 BPF_PERCPU_ARRAY(blank_path, struct executable, 1);
 BPF_PERCPU_ARRAY(blank_cgroup, struct cgroup_name, 1);
 
@@ -76,38 +86,76 @@ int on_enter(u64 *ctx)
 	return 0;
 }
 
-/* Where the current task is; NULL: there is no room for one place more. */
+/* The level of the PID namespace just below the watcher's, in which a task is or has its own. */
+static __always_inline u32 level_below_watcher(const void *task)
+{
+	u32 zero = 0, innermost = level_of(task);
+	u32 *own = watcher.lookup(&zero);
+
+	if (!own)
+		return innermost;
+	PLAIN_LOOP
+	for (u32 level = 0; level < MAX_LEVELS && level < innermost; level++)
+		if (namespace_at(task, level) == *own)
+			return level + 1;
+	return innermost;
+}
+
+/*
+ * Where a task is, and who keeps that: the parent of the namespace's first process, which is conmon
+ * if it is podman's, and knows more; 0 if there is an id.
+ */
+static __always_inline u32 name_place(struct place_key *key, const void *task)
+{
+	u32 zero = 0, level;
+	struct cgroup_name *name = blank_cgroup.lookup(&zero);
+
+	if (name && is_containers(cgroup2_of(task), name)) {
+		__builtin_memcpy(key->word, name->key.word, sizeof(key->word));
+		return 0;
+	}
+	level = level_below_watcher(task);
+	key->born = birth_of_namespace(task, level);
+	key->namespace = namespace_at(task, level);
+	return parent_of_first(task, level);
+}
+
+/* Where a task is; NULL: there is no room for one place more. */
 static __always_inline struct denial_place *place_of_task(const void *task)
 {
-	u32 zero = 0;
 	struct place_key key = {};
 	struct denial_place fresh = {.id = bpf_ktime_get_ns()};
-	struct cgroup_name *name = blank_cgroup.lookup(&zero);
 	struct denial_place *found;
 
-	if (name && is_containers(cgroup2_of(task), name))
-		__builtin_memcpy(key.word, name->key.word, sizeof(key.word));
-	key.namespace = namespace_at(task, level_of(task));
+	fresh.keeper = name_place(&key, task);
 	found = places.lookup(&key);
-	if (found)
+	if (found) {
+		found->keeper = fresh.keeper;
 		return found;
+	}
 	places.insert(&key, &fresh);
 	return places.lookup(&key);
 }
 
-static __always_inline u64 program_of(u64 place, const void *task)
+static __always_inline u64 program_of(struct denial_place *place, const void *task)
 {
 	u32 zero = 0;
 	struct executable *path = blank_path.lookup(&zero);
-	struct executable_key key = {.recording = place};
+	struct executable_key key = {.recording = place->id};
+	long refused;
 
 	if (!path)
 		return EXECUTABLE_UNKNOWN;
 	key.executable = read_path(path, task, program_file(task));
 	path->first = bpf_ktime_get_boot_ns();
-	if (!programs.lookup(&key) && programs.insert(&key, path))
+	if (programs.lookup(&key))
+		return key.executable;
+	if (place->programs >= MAX_PROGRAMS_EACH)
 		return EXECUTABLE_UNKNOWN;
-	return key.executable;
+	refused = programs.insert(&key, path);
+	if (!refused)
+		__sync_fetch_and_add(&place->programs, 1);
+	return refused && refused != EXISTS ? EXECUTABLE_UNKNOWN : key.executable;
 }
 
 static __always_inline void describe(struct denial *denial, const void *task,
@@ -125,56 +173,70 @@ static __always_inline void describe(struct denial *denial, const void *task,
 	bpf_get_current_comm(denial->comm, sizeof(denial->comm));
 }
 
-/* One more denial of a kind. */
-static __always_inline void count(struct denial_place *place, struct denial_key *key,
-				  const void *task, const void *registers)
+static __always_inline bool count_known(const struct denial_key *key, const void *task,
+					const void *registers)
 {
-	struct denial *known = denials.lookup(key), fresh = {.count = 1};
+	struct denial *known = denials.lookup(key);
 
-	if (known) {
-		describe(known, task, registers);
-		__sync_fetch_and_add(&known->count, 1);
-		return;
-	}
-	describe(&fresh, task, registers);
-	fresh.first = fresh.last;
-	if (place->denials >= MAX_DENIALS_EACH || denials.insert(key, &fresh))
-		__sync_fetch_and_add(&place->lost, 1);
-	else
-		__sync_fetch_and_add(&place->denials, 1);
+	if (!known)
+		return false;
+	describe(known, task, registers);
+	__sync_fetch_and_add(&known->count, 1);
+	return true;
 }
 
-static __always_inline void denied(void *task, const u64 *ctx)
+/* One more denial of a kind. */
+static __always_inline void count(struct denial_place *place, const struct denial_key *key,
+				  const void *task, const void *registers)
 {
-	u32 zero = 0;
+	struct denial fresh = {.count = 1};
+	long refused = -1;
+
+	if (count_known(key, task, registers))
+		return;
+	describe(&fresh, task, registers);
+	fresh.first = fresh.last;
+	if (place->denials < MAX_DENIALS_EACH)
+		refused = denials.insert(key, &fresh);
+	if (!refused)
+		__sync_fetch_and_add(&place->denials, 1);
+	else if (refused != EXISTS || !count_known(key, task, registers))
+		__sync_fetch_and_add(&place->lost, 1);
+}
+
+static __always_inline void denied(void *task, const u64 *ctx, struct denial_state *state)
+{
 	const void *registers = (const void *)ctx[0];
-	struct denial_state *state = denial_state.lookup(&zero);
 	struct denial_place *place = place_of_task(task);
 	struct thread *self = threads.task_storage_get(task, 0, 0);
 	struct denial_key key = {
 		.architecture = is_compat(task) ? COMPAT : NATIVE,
-		.number = (u32)DIRECT(u64, registers, REGISTERS_NUMBER),
-		.error = (s64)ctx[1] < 0 ? (s32)ctx[1] : TRAPPED,
+		.number = call_number(registers),
+		.error = ctx[1] == left_by_trap(registers) ? TRAPPED : (s32)ctx[1],
 	};
 
 	if (!place) {
-		if (state)
-			__sync_fetch_and_add(&state->places_lost, 1);
+		__sync_fetch_and_add(&state->places_lost, 1);
 		return;
 	}
 	key.place = place->id;
-	key.executable = program_of(place->id, task);
+	key.executable = program_of(place, task);
 	if (self)
 		key.recording = self->verdict.open ? self->verdict.recording : 0;
 	count(place, &key, task, registers);
+	__sync_fetch_and_add(&state->denials, 1);
 }
 
-/* Whether a call may have ended in what a filter answers: an error, or its own number. */
+/* Whether a call may have ended in what a filter answers. */
 static __always_inline bool is_answer(const void *registers, s64 result)
 {
-	if (result < 0)
-		return result >= -MAX_ERRNO;
-	return result == (s64)DIRECT(u64, registers, REGISTERS_NUMBER);
+	return (result < 0 && result >= -MAX_ERRNO) || (u64)result == left_by_trap(registers);
+}
+
+/* Whether nobody answered: the call is a tracer's business, or its task is as good as dead. */
+static __always_inline bool is_void(const void *task)
+{
+	return is_killed_by_filter(task) || is_emulated(task) || is_being_killed(task);
 }
 
 int on_leave(u64 *ctx)
@@ -195,11 +257,11 @@ int on_leave(u64 *ctx)
 	if (before == (self | BEGUN) || !is_answer((const void *)ctx[0], (s64)ctx[1]))
 		return 0;
 	task = (void *)bpf_get_current_task_btf();
-	if (!filter_count(task) || is_killed_by_filter(task))
+	if (!before || !filter_count(task) || is_void(task))
 		return 0;
 	if (before == self)
-		denied(task, ctx);
-	else if (before)
+		denied(task, ctx, state);
+	else
 		__sync_fetch_and_add(&state->unsure, 1);
 	return 0;
 }
@@ -208,9 +270,11 @@ int on_end(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
 	u32 process = process_of(task);
-	struct denial_place *place = filter_count(task) ? place_of_task(task) : NULL;
+	struct end end = {};
 
-	if (place)
-		ended.update(&process, &place->id);
+	if (!filter_count(task) || !is_last_thread(task))
+		return 0;
+	end.keeper = name_place(&end.place, task);
+	ended.update(&process, &end);
 	return 0;
 }

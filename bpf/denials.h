@@ -9,17 +9,31 @@
 
 #define TRAPPED 0		/* it got SIGSYS, and its number back */
 
-/* Where denials happened: a container, by its cgroup's name or its PID namespace, or neither. */
+/*
+ * Where denials happened: a container, by its cgroup's name, or else by the outermost PID namespace
+ * that is not the watcher's own. Inode numbers are reused, so the latter has its birth too.
+ */
 struct place_key {
 	__u64 word[8];		/* the container's id, or zeros */
-	__u32 namespace;	/* inode number of the PID namespace of the task's own level */
+	__u64 born;		/* of the namespace's first process: ns, CLOCK_BOOTTIME */
+	__u32 namespace;	/* its inode number; 0 if there is an id */
 	__u32 reserved;
 };
 
 struct denial_place {
 	__u64 id;		/* what keys of denials and programs name it by */
 	__u64 denials;		/* kinds of them that are kept */
+	__u64 programs;		/* that have their path kept */
 	__u64 lost;		/* denials of a kind that there was no room for */
+	__u32 keeper;		/* the last one's: see struct end */
+	__u32 reserved;
+};
+
+/* Where a process was that has ended. */
+struct end {
+	struct place_key place;
+	__u32 keeper;		/* who keeps the namespace's first process; 0: not needed, there is an id */
+	__u32 reserved;
 };
 
 /* One kind of denial. */
@@ -45,6 +59,7 @@ struct denial {
 
 /* Counters of the whole watch, one element. */
 struct denial_state {
+	__u64 denials;		/* so that user space need not look when there are no new ones */
 	__u64 unsure;		/* failed calls of filtered tasks that could not be judged */
 	__u64 places_lost;
 };

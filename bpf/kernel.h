@@ -109,6 +109,44 @@ static __always_inline u64 argument(const void *registers, int offset)
 	return DIRECT(u64, registers, offset);
 }
 
+/* The number of the call that pt_regs holds: orig_ax, or syscallno, which has 32 bits. */
+static __always_inline u32 call_number(const void *registers)
+{
+	return DIRECT(u32, registers, REGISTERS_NUMBER);
+}
+
+/*
+ * What stands in place of a result if a filter answered with SIGSYS: syscall_rollback in
+ * arch/x86/include/asm/syscall.h (ax is orig_ax again) and in arm64's (x0 is orig_x0).
+ */
+static __always_inline u64 left_by_trap(const void *registers)
+{
+#if defined(RECORDER_X86_64)
+	return DIRECT(u64, registers, REGISTERS_NUMBER);
+#elif defined(RECORDER_AARCH64)
+	return DIRECT(u64, registers, REGISTERS_FIRST);
+#endif
+}
+
+/*
+ * Whether a tracer makes a task's calls in its place, so that the kernel does not: PTRACE_SYSEMU.
+ * SYSCALL_WORK_SYSCALL_EMU, include/linux/thread_info.h, since 5.11; TIF_SYSCALL_EMU of arm64.
+ */
+static __always_inline bool is_emulated(const void *task)
+{
+#if defined(RECORDER_X86_64)
+	return DIRECT(u64, task, TASK_SYSCALL_WORK) >> 3 & 1;
+#elif defined(RECORDER_AARCH64)
+	return DIRECT(u64, task, TASK_THREAD_FLAGS) >> 12 & 1;
+#endif
+}
+
+/* Whether SIGKILL is pending: __fatal_signal_pending, include/linux/sched/signal.h. */
+static __always_inline bool is_being_killed(const void *task)
+{
+	return peek_word(task, TASK_PENDING) >> 8 & 1;
+}
+
 static __always_inline u32 process_of(const void *task)
 {
 	return DIRECT(u32, task, TASK_TGID);
@@ -140,6 +178,24 @@ static __always_inline u32 number_at(const void *task, u32 level)
 static __always_inline u32 namespace_at(const void *task, u32 level)
 {
 	return peek_word(peek(at_level(task, level), UPID_NS), PID_NAMESPACE_INUM);
+}
+
+/* The first process of a PID namespace that a task is in, which is there as long as others are. */
+static __always_inline const void *first_of_namespace(const void *task, u32 level)
+{
+	return peek(peek(at_level(task, level), UPID_NS), PID_NAMESPACE_FIRST);
+}
+
+/* When it was born: ns, CLOCK_BOOTTIME. */
+static __always_inline u64 birth_of_namespace(const void *task, u32 level)
+{
+	return (u64)peek(first_of_namespace(task, level), TASK_BORN);
+}
+
+/* The process that is its parent. */
+static __always_inline u32 parent_of_first(const void *task, u32 level)
+{
+	return peek_word(peek(first_of_namespace(task, level), TASK_PARENT), TASK_TGID);
 }
 
 static __always_inline const void *cgroups_of(const void *task)

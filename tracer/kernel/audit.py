@@ -8,11 +8,12 @@ disturbs none: netlink(7), kernel/audit.c. The one door to pyroute2.
 from __future__ import annotations
 
 import errno
+import os
 import re
-import select
+import socket
 import struct
 from dataclasses import dataclass
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 from tracer.errors import HostError
 
@@ -20,7 +21,19 @@ SECCOMP = 1326  # AUDIT_SECCOMP, include/uapi/linux/audit.h
 READERS = 1  # AUDIT_NLGRP_READLOG, as a bit
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 MESSAGE_LIMIT = 65536
-ROOM = 8 << 20  # bytes of messages that may wait for us
+ROOM = 16 << 20  # bytes of messages that may wait for us
+AT_ONCE = 5000  # messages that are read in one look, so that a flood does not stop the telling
+
+# Of a socket, include/uapi/asm-generic/socket.h and linux/sock_diag.h: SK_MEMINFO_DROPS.
+SO_RCVBUFFORCE, SO_MEMINFO = 33, 55
+MEMORY = struct.Struct("=9I")
+
+# A setting that only the initial network namespace has: net_core_table, net/core/sysctl_net_core.c.
+INITIAL_ONLY = "/proc/sys/net/core/netdev_budget"
+
+# What is logged at all: Documentation/userspace-api/seccomp_filter.rst, "Sysctls".
+ACTIONS_LOGGED = "/proc/sys/kernel/seccomp/actions_logged"
+NEEDED = ("kill_process", "kill_thread", "log")
 
 # Actions, include/uapi/linux/seccomp.h, without their data.
 LOG, KILL_THREAD, KILL_PROCESS = 0x7FFC0000, 0x00000000, 0x80000000
@@ -57,16 +70,20 @@ class Audit:
         from pyroute2.netlink import NETLINK_AUDIT
         from pyroute2.netlink.nlsocket import NetlinkSocket
 
-        self._socket = NetlinkSocket(family=NETLINK_AUDIT, rcvbuf=ROOM)
+        if not _is_hosts_network():
+            raise _unreadable()
         try:
-            self._socket.bind(groups=READERS)
+            joined = NetlinkSocket(family=NETLINK_AUDIT)
         except OSError as error:
-            self._socket.close()
-            raise HostError(
-                "the kernel's audit messages, which tell of LOG and KILL, cannot be read",
-                "be root with CAP_AUDIT_READ, in the host's own network namespace",
-            ) from error
-        self.overruns = 0
+            raise _unreadable() from error
+        try:
+            joined.bind(groups=READERS)
+            self._socket = socket.socket(fileno=os.dup(joined.fileno()))
+        except (OSError, KeyError) as error:  # pyroute2 tries other addresses, until it has none
+            raise _unreadable() from error
+        finally:
+            joined.close()
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
 
     def __enter__(self) -> "Audit":
         return self
@@ -75,30 +92,60 @@ class Audit:
         self._socket.close()
 
     def waiting(self) -> Iterator[Message]:
-        """Those that have come since; `overruns` counts how often some were lost."""
-        while select.select([self._socket.fileno()], [], [], 0)[0]:
+        """Those that have come since, AT_ONCE at most: the rest waits."""
+        for _ in range(AT_ONCE):
             try:
-                data = self._socket.recv(MESSAGE_LIMIT)
+                data = self._socket.recv(MESSAGE_LIMIT, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self.overruns += 1
-                continue
+                continue  # some were lost meanwhile
             yield from read(data)
+
+    def lost(self) -> int:
+        """How many messages, about seccomp or not, found no room while others waited for us."""
+        memory = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMORY.size)
+        return int(MEMORY.unpack(memory)[-1])
+
+
+def _is_hosts_network() -> bool:
+    """
+    Whether this is the network namespace that messages are sent to, the initial one: in another
+    one can join the group, and hears nothing (kauditd_send_multicast_skb).
+    """
+    return os.path.exists(INITIAL_ONLY) or not os.path.exists(os.path.dirname(INITIAL_ONLY))
+
+
+def _unreadable() -> HostError:
+    return HostError(
+        "the kernel's audit messages, which tell of LOG and KILL, cannot be read",
+        "be root with CAP_AUDIT_READ, in the host's own user and network namespace",
+    )
+
+
+def unlogged() -> List[str]:
+    """Which actions this host has been told to log nothing of, of those that are needed."""
+    try:
+        with open(ACTIONS_LOGGED, encoding="ascii") as logged:
+            words = logged.read().split()
+    except OSError:
+        return []
+    return [one for one in NEEDED if one not in words]
 
 
 def read(data: bytes) -> Iterator[Message]:
-    """The messages of a datagram that are about seccomp."""
-    while len(data) >= HEADER.size:
-        length, kind, *_ = HEADER.unpack_from(data)
-        if length < HEADER.size:
-            return  # the kernel's audit leaves its own header out of a length in old versions
-        body = data[HEADER.size : length]
-        if kind == SECCOMP:
-            message = parse(body.decode("utf-8", "surrogateescape"))
-            if message is not None:
-                yield message
-        data = data[(length + 3) & ~3 :]
+    """
+    The messages in a datagram that are about seccomp: audit sends one in each.
+
+    Not all of its kernels count the header in the length that it states, so that is not heeded.
+    """
+    if len(data) < HEADER.size or HEADER.unpack_from(data)[1] != SECCOMP:
+        return
+    message = parse(data[HEADER.size :].rstrip(b"\0\n").decode("utf-8", "surrogateescape"))
+    if message is not None:
+        yield message
 
 
 def parse(text: str) -> Optional[Message]:

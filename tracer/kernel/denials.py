@@ -6,18 +6,21 @@ What belongs here: the bytes of `bpf/denials.h`, and which map is read for which
 
 from __future__ import annotations
 
+import os
 import struct
+import time
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Dict, Mapping, Optional, Tuple
 
 from tracer.kernel import bpf, program, wire
 
-PLACE_KEY = struct.Struct("=64sI4x")
-PLACE = struct.Struct("=QQQ")
+PLACE_KEY = struct.Struct("=64sQI4x")
+PLACE = struct.Struct("=QQQQI4x")
+END = struct.Struct("=64sQI4xI4x")
 KEY = struct.Struct("=QQQIIi4x")
 DENIAL = struct.Struct("=QQQ6QII16s")
-STATE = struct.Struct("=QQ")
+STATE = struct.Struct("=QQQ")
 
 TRAPPED = 0  # answered with SIGSYS
 
@@ -35,22 +38,41 @@ SOURCE = program.Source(
         "programs",
         "ended",
         "denial_state",
+        "watcher",
         "blank_path",
         "blank_cgroup",
     ),
 )
 
 
+# How many of an array's entries may be taken before what has long been quiet gives way.
+CROWDED = MappingProxyType({"places": 512, "denials": 8192, "programs": 4096})
+QUIET = 30_000_000_000  # ns
+
+
 @dataclass(frozen=True)
 class Place:
     """
-    Where denials happened: a container's id, or nothing, and a PID namespace's inode number.
-
-    `lost`: how many denials were of a kind that there was no room for.
+    Where denials happened: a container's id, or else a PID namespace's inode number and its birth
+    (ns of CLOCK_BOOTTIME; 0 if unknown).
     """
 
     container: str
     namespace: int
+    born: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """
+    A place and how much of the kernel side's room it has; `lost`: denials that had none. `keeper`:
+    the parent of its first process, if it has no container's id.
+    """
+
+    place: Place
+    keeper: int
+    denials: int
+    programs: int
     lost: int
 
 
@@ -83,18 +105,30 @@ class Denied:
     comm: str
 
 
+@dataclass(frozen=True)
+class State:
+    """Counters of the whole watch: see `bpf/denials.h`."""
+
+    denials: int
+    unsure: int
+    places_lost: int
+
+
 class Denials:
     """
     What filters deny from now on. A context manager: leaving it takes it out of the kernel.
 
-    `recorder`: the descriptor of a recorder's map `threads`, so that denials know their recording.
-    Raises HostError (see `program.load`) when made.
+    `threads`: the descriptor of a recorder's map of that name, so that denials know their
+    recording. Raises HostError (see `program.load`) when made.
     """
 
     def __init__(self, threads: Optional[int] = None) -> None:
         shared = {} if threads is None else {"threads": threads}
         self._loaded = program.load({}, SOURCE, shared)
         self._maps = self._loaded.maps
+        self._leaving: Dict[int, Standing] = {}
+        own = os.stat("/proc/self/ns/pid").st_ino
+        bpf.update(self._maps["watcher"], bytes(4), own.to_bytes(4, "little"))
 
     def __enter__(self) -> "Denials":
         return self
@@ -102,17 +136,19 @@ class Denials:
     def __exit__(self, *_: object) -> None:
         self._loaded.close()
 
-    def places(self) -> Dict[int, Place]:
-        """Where there have been denials, by the number that kinds name it by."""
-        found: Dict[int, Place] = {}
+    def standings(self) -> Dict[int, Standing]:
+        """
+        The places that there have been denials in, by the number that kinds name them by; those
+        that have just given way among them, until what belongs to them is removed.
+        """
+        found = dict(self._leaving)
         for key, value in bpf.items(self._maps["places"], 256):
-            container, namespace = PLACE_KEY.unpack(key)
-            number, _, lost = PLACE.unpack(value)
-            found[number] = Place(wire.text(container), namespace, lost)
+            number, denials, programs, lost, keeper = PLACE.unpack(value)
+            found[number] = Standing(_place(key), keeper, denials, programs, lost)
         return found
 
     def counted(self) -> Dict[Kind, Denied]:
-        """Every kind of denial so far."""
+        """Every kind of denial that is kept."""
         found: Dict[Kind, Denied] = {}
         for key, value in bpf.items(self._maps["denials"], 1024):
             place, recording, executable, architecture, number, error = KEY.unpack(key)
@@ -131,13 +167,95 @@ class Denials:
             found[place, number] = path
         return found
 
-    def place_of_ended(self, process: int) -> Optional[int]:
-        """Where a process was that had a filter and has ended: a number of `places`, or None."""
-        value = bpf.lookup(self._maps["ended"], process.to_bytes(4, "little"), 8)
-        return int.from_bytes(value, "little") if value else None
+    def place_of_ended(self, process: int) -> Optional[Tuple[Place, int]]:
+        """
+        Where a process was that had a filter and has ended, and that place's keeper (see Standing);
+        None if that is not known.
+        """
+        value = bpf.lookup(self._maps["ended"], process.to_bytes(4, "little"), END.size)
+        if value is None:
+            return None
+        return _place(value[: PLACE_KEY.size]), END.unpack(value)[-1]
 
-    def unsure(self) -> Tuple[int, int]:
-        """Failed calls that could not be judged, and denials in places that had no room."""
+    def state(self) -> State:
+        """What has been counted so far."""
         value = bpf.lookup(self._maps["denial_state"], bytes(4), STATE.size) or bytes(STATE.size)
-        unsure, lost = STATE.unpack(value)
-        return unsure, lost
+        return State(*STATE.unpack(value))
+
+    def skipped(self) -> int:
+        """How often the kernel skipped a program: then a call may look denied that was not."""
+        return sum(bpf.recursion_misses(one) for one in self._loaded.programs.values())
+
+    @property
+    def is_making_room(self) -> bool:
+        """Whether `make_room` has something left to remove."""
+        return bool(self._leaving)
+
+    def make_room(self, counted: Mapping[Kind, Denied]) -> Mapping[int, Standing]:
+        """
+        Let places give way that have been quiet, the longest quiet first, if the room is getting
+        scarce; those whose last traces are removed now. `counted` is what has just been told.
+
+        A place is removed in one call, and what belongs to it in the next: no program of the kernel
+        side can be adding to it any more.
+        """
+        gone = self._leaving
+        self._remove_what_belongs_to(gone, counted)
+        self._leaving = {}
+        standings = self.standings()
+        last: Dict[int, int] = dict.fromkeys(standings, 0)
+        for kind, denied in counted.items():
+            last[kind.place] = max(last.get(kind.place, 0), denied.last)
+        too_many = _too_many(standings)
+        early = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - QUIET
+        for number in sorted(standings, key=lambda one: last[one]):
+            if last[number] > early or not any(more > 0 for more in too_many.values()):
+                break
+            one = standings[number]
+            bpf.delete(self._maps["places"], _key(one.place))
+            self._leaving[number] = one
+            for name, more in _too_many({number: one}, limited=False).items():
+                too_many[name] -= more
+        return gone
+
+    def _remove_what_belongs_to(
+        self, gone: Mapping[int, Standing], counted: Mapping[Kind, Denied]
+    ) -> None:
+        if not gone:
+            return
+        for kind in counted:
+            if kind.place in gone:
+                bpf.delete(self._maps["denials"], _kind(kind))
+        for place, number in self.paths():
+            if place in gone:
+                bpf.delete(self._maps["programs"], wire.EXECUTABLE_KEY.pack(place, number))
+
+
+def _too_many(standings: Mapping[int, Standing], limited: bool = True) -> Dict[str, int]:
+    """How many entries of each map places have, above the number that may be taken."""
+    taken = {
+        "places": len(standings),
+        "denials": sum(one.denials for one in standings.values()),
+        "programs": sum(one.programs for one in standings.values()),
+    }
+    return {name: count - CROWDED[name] * limited for name, count in taken.items()}
+
+
+def _place(key: bytes) -> Place:
+    container, born, namespace = PLACE_KEY.unpack(key)
+    return Place(wire.text(container), namespace, born)
+
+
+def _key(place: Place) -> bytes:
+    return PLACE_KEY.pack(place.container.encode(), place.born, place.namespace)
+
+
+def _kind(kind: Kind) -> bytes:
+    return KEY.pack(
+        kind.place,
+        kind.recording,
+        kind.executable,
+        kind.architecture,
+        kind.number,
+        -kind.error,
+    )

@@ -18,6 +18,9 @@ MEMBERS = {
     "TASK_FILTER_COUNT": ("task_struct", "seccomp.filter_count"),
     "TASK_SECCOMP_MODE": ("task_struct", "seccomp.mode"),
     "TASK_ATOMIC_FLAGS": ("task_struct", "atomic_flags"),
+    "TASK_BORN": ("task_struct", "start_boottime"),
+    "TASK_PARENT": ("task_struct", "real_parent"),
+    "TASK_PENDING": ("task_struct", "pending.signal"),
     "TASK_PID": ("task_struct", "pid"),
     "TASK_TGID": ("task_struct", "tgid"),
     "TASK_THREAD_PID": ("task_struct", "thread_pid"),
@@ -40,6 +43,7 @@ MEMBERS = {
     "UPID_NR": ("upid", "nr"),
     "UPID_NS": ("upid", "ns"),
     "PID_NAMESPACE_INUM": ("pid_namespace", "ns.inum"),
+    "PID_NAMESPACE_FIRST": ("pid_namespace", "child_reaper"),
     "CSS_SET_DEFAULT": ("css_set", "dfl_cgrp"),
     "CGROUP_NODE": ("cgroup", "kn"),
     "CGROUP_PARENT": ("cgroup", "self.parent"),
@@ -59,10 +63,11 @@ MEMBERS = {
     "MOUNT_POINT": ("mount", "mnt_mountpoint"),
 }
 
-# What only one architecture has: how it marks a 32-bit call, where a call's second argument is.
+# What only one architecture has: how it marks a 32-bit call, where a call's arguments are.
 MACHINES = {
     "x86_64": {
         "TASK_STATUS": ("task_struct", "thread_info.status"),
+        "TASK_SYSCALL_WORK": ("task_struct", "thread_info.syscall_work"),
         "REGISTERS_CS": ("pt_regs", "cs"),
         "REGISTERS_CX": ("pt_regs", "cx"),
         "REGISTERS_IP": ("pt_regs", "ip"),
@@ -80,9 +85,25 @@ MACHINES = {
     "aarch64": {
         "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
         "REGISTERS_PSTATE": ("pt_regs", "user_regs.pstate"),
-        "REGISTERS_FIRST": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_FIRST": ("pt_regs", "orig_x0"),  # x0 is where the result comes to stand
+        "REGISTERS_SECOND": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_THIRD": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_FOURTH": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_FIFTH": ("pt_regs", "user_regs.regs"),
+        "REGISTERS_SIXTH": ("pt_regs", "user_regs.regs"),
         "REGISTERS_NUMBER": ("pt_regs", "syscallno"),
     },
+}
+
+# How far into its member a constant points: x1 to x5 in the array of registers.
+INTO = {
+    "aarch64": {
+        "REGISTERS_SECOND": 8,
+        "REGISTERS_THIRD": 16,
+        "REGISTERS_FOURTH": 24,
+        "REGISTERS_FIFTH": 32,
+        "REGISTERS_SIXTH": 40,
+    }
 }
 
 SIZES = {"UPID_SIZE": "upid"}
@@ -104,9 +125,8 @@ def constants(types: TypeInformation, machine: str = os.uname().machine) -> Dict
         found[name] = _known(types.offset(structure, member), f"struct {structure}, {member}")
     for name, structure in SIZES.items():
         found[name] = _known(types.size(structure), f"struct {structure}")
-    if machine == "aarch64":
-        for place, name in enumerate(("SECOND", "THIRD", "FOURTH", "FIFTH", "SIXTH"), start=1):
-            found[f"REGISTERS_{name}"] = found["REGISTERS_FIRST"] + 8 * place  # user_regs.regs
+    for name, further in INTO.get(machine, {}).items():
+        found[name] += further
     return found
 
 

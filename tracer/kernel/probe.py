@@ -15,7 +15,7 @@ from typing import Callable, List, Sequence
 
 from tracer.errors import HostError, SeccompTraceError
 from tracer.finding import Finding, bad, good, note
-from tracer.kernel import btf, layout, program
+from tracer.kernel import audit, btf, layout, program
 
 # capabilities(7), include/uapi/linux/capability.h
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
@@ -34,6 +34,7 @@ def findings() -> List[Finding]:
         lockdown,
         compiler,
         recorder,
+        audit_messages,
         bpf_filesystem,
         control_groups,
         seccomp_library,
@@ -101,6 +102,19 @@ def recorder() -> Finding:
     except SeccompTraceError as error:
         return bad("recorder", error.message, error.hint)
     return good("recorder", "loads and attaches")
+
+
+def audit_messages() -> Finding:
+    """Whether `watch` hears of what is logged or killed: errors it sees without."""
+    try:
+        audit.Audit().__exit__()
+    except HostError as error:
+        return note("audit", error.message, f"not needed by run; for watch: {error.hint}")
+    silent = audit.unlogged()
+    if silent:
+        text = f"of {', '.join(silent)} nothing is logged, so that watch does not see it"
+        return note("audit", text, f"sysctl kernel.seccomp.actions_logged ({audit.ACTIONS_LOGGED})")
+    return good("audit", "messages can be read")
 
 
 def bpf_filesystem() -> Finding:

@@ -11,22 +11,25 @@ from __future__ import annotations
 import errno
 import os
 import time
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from tracer import syscalls
-from tracer.container import engines
 from tracer.errors import HostError
 from tracer.kernel import audit, denials
-from tracer.kernel.audit import Audit, Message
+from tracer.kernel.audit import Audit
 from tracer.kernel.denials import Denials, Denied, Kind, Place
 from tracer.kernel.recorder import own_containers
 from tracer.session import assembly
 from tracer.session.command import Pace, Signals, wait_until
 from tracer.session.looking import Tell
+from tracer.session.messages import Logged, Messages
+from tracer.session.naming import Names, unnamed
 
 LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 5.0  # how long a denial waits for its container's name
+LONG_PATIENCE_SECONDS = 30.0  # if without it is not known whether anybody wants it
 PROGRAM_UNKNOWN = "(unknown)"
 TRAP, LOG, KILL_THREAD, KILL_PROCESS = "trap", "log", "kill-thread", "kill-process"
 ACTIONS = {
@@ -88,12 +91,8 @@ def watch(plan: Plan, signals: Signals, report: Report, tell: Tell) -> Losses:
     assembly.check_names()
     with ExitStack() as opened:
         kernel = opened.enter_context(Denials())
-        messages: Optional[Audit] = None
-        try:
-            messages = opened.enter_context(Audit())
-        except HostError as error:
-            tell(f"{error}; what is answered with an error is told all the same")
-        looks = _Looks(kernel, messages, plan.containers)
+        messages = _messages(opened, tell)
+        looks = Looks(kernel, messages, plan.containers, Names())
         tell("watching; Ctrl-C ends it")
         end = None if plan.duration is None else time.monotonic() + plan.duration
 
@@ -104,30 +103,94 @@ def watch(plan: Plan, signals: Signals, report: Report, tell: Tell) -> Losses:
             return False
 
         wait_until(look, signals, Pace(LOOK_SECONDS, end))
-        look()
+        latest = time.monotonic() + PATIENCE_SECONDS
+        wait_until(lambda: look() or not looks.are_waiting, signals, Pace(LOOK_SECONDS, latest))
+        report(looks.last())
         return looks.losses()
 
 
-class _Looks:
+def _messages(opened: ExitStack, tell: Tell) -> Optional[Messages]:
+    try:
+        messages = opened.enter_context(Audit())
+    except HostError as error:
+        tell(f"{error}; what is answered with an error or a trap is told all the same")
+        return None
+    silent = audit.unlogged()
+    if silent:
+        tell(f"of {', '.join(silent)} this host logs nothing: see {audit.ACTIONS_LOGGED}")
+    return Messages(messages)
+
+
+class _Waiting(NamedTuple):
+    since: float
+    place: Place
+    denial: Denial
+
+
+class Looks:
     """What is new each time, named."""
 
     def __init__(
-        self, kernel: Denials, messages: Optional[Audit], references: Tuple[str, ...]
+        self,
+        kernel: Denials,
+        messages: Optional[Messages],
+        references: Tuple[str, ...],
+        names: Names,
     ) -> None:
         self._kernel = kernel
         self._messages = messages
         self._references = references
+        self._names = names
         self._host = assembly.this_host()
         self._counted: Dict[Kind, int] = {}
-        self._names = _Names()
+        self._waiting: Dict[Tuple[object, ...], _Waiting] = {}
+        self._seen = 0
+        self._full = self._nameless = 0
         self._own = os.stat("/proc/self/ns/pid").st_ino
         self._around = own_containers()
 
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there are denials that wait for their container's name."""
+        return bool(self._waiting)
+
     def new(self) -> List[Denial]:
-        """Denials since the last look, the oldest first."""
-        places = self._kernel.places()
-        found = [*self._grown(places), *self._told(places)]
-        return sorted(filter(self._is_wanted, found), key=lambda one: one.time)
+        """Denials since the last look that can be told now, the oldest first."""
+        now = time.monotonic()
+        for place, denial in [*self._grown(), *self._told()]:
+            self._wait(now, place, replace(denial, container=self._names.container(place)))
+        told: List[Denial] = []
+        for key, (since, place, denial) in list(self._waiting.items()):
+            name = self._names.of(place)
+            if name is None and now - since < self._patience(denial):
+                continue
+            del self._waiting[key]
+            self._settle(replace(denial, name=name or unnamed(place)), name is not None, told)
+        return sorted(told, key=lambda one: one.time)
+
+    def last(self) -> List[Denial]:
+        """What still waits, without names."""
+        told: List[Denial] = []
+        for _, place, denial in self._waiting.values():
+            self._settle(replace(denial, name=unnamed(place)), False, told)
+        self._waiting.clear()
+        return sorted(told, key=lambda one: one.time)
+
+    def _wait(self, now: float, place: Place, denial: Denial) -> None:
+        key = (place, denial.executable, denial.architecture, denial.number, denial.answer)
+        before = self._waiting.get(key)
+        if before is not None:
+            now, denial = before.since, replace(denial, count=denial.count + before.denial.count)
+        self._waiting[key] = _Waiting(now, place, denial)
+
+    def _settle(self, denial: Denial, named: bool, told: List[Denial]) -> None:
+        if self._is_wanted(denial):
+            told.append(denial)
+        elif not named:
+            self._nameless += denial.count
+
+    def _patience(self, one: Denial) -> float:
+        return PATIENCE_SECONDS if self._is_wanted(one) else LONG_PATIENCE_SECONDS
 
     def _is_wanted(self, one: Denial) -> bool:
         wanted = self._references
@@ -136,17 +199,34 @@ class _Looks:
             for word in wanted
         )
 
-    def _grown(self, places: Mapping[int, Place]) -> Iterator[Denial]:
+    def _grown(self) -> Iterator[Tuple[Place, Denial]]:
+        """What the kernel side has counted since the last look."""
+        state = self._kernel.state()
+        if state.denials == self._seen and not self._kernel.is_making_room:
+            return
+        self._seen = state.denials
+        counted = self._kernel.counted()
+        standings = self._kernel.standings()  # after them: a place is there before its denials
         paths: Optional[Mapping[Tuple[int, int], str]] = None
-        for kind, denied in self._kernel.counted().items():
+        for kind, denied in counted.items():
             more = denied.count - self._counted.get(kind, 0)
-            place = places.get(kind.place)
-            if not more or place is None or not self._is_container(place):
+            standing = standings.get(kind.place)
+            if not more or standing is None or not self._is_container(standing.place):
                 continue
             self._counted[kind] = denied.count
+            self._names.meet(standing.place, standing.keeper)
             paths = paths if paths is not None else self._kernel.paths()
             path = paths.get((kind.place, kind.executable), PROGRAM_UNKNOWN)
-            yield self._denial(kind, denied, more, place, path)
+            yield standing.place, self._denial(kind, denied, more, standing.place, path)
+        self._make_room(counted)
+
+    def _make_room(self, counted: Mapping[Kind, Denied]) -> None:
+        gone = self._kernel.make_room(counted)
+        self._full += sum(one.lost for one in gone.values())
+        if gone:
+            self._counted = {
+                kind: count for kind, count in self._counted.items() if kind.place not in gone
+            }
 
     def _denial(self, kind: Kind, denied: Denied, more: int, place: Place, path: str) -> Denial:
         architecture = assembly.architecture_of(kind.architecture, kind.number)
@@ -154,7 +234,7 @@ class _Looks:
             time=denied.last + self._host.boot,
             count=more,
             container=place.container,
-            name=self._names.of(place),
+            name="",
             executable=path,
             comm=denied.comm,
             process=denied.process,
@@ -166,48 +246,14 @@ class _Looks:
             answer=TRAP if kind.error == denials.TRAPPED else _error(kind.error),
         )
 
-    def _told(self, places: Mapping[int, Place]) -> Iterator[Denial]:
+    def _told(self) -> Iterator[Tuple[Place, Denial]]:
+        """What the audit messages told of since the last look."""
         if self._messages is None:
             return
-        folded: Dict[Tuple[object, ...], Tuple[int, Message]] = {}
-        for message in self._messages.waiting():
-            if message.action in ACTIONS:
-                key = (message.process, message.executable, message.architecture, message.number)
-                count = folded.get((*key, message.action), (0, message))[0]
-                folded[(*key, message.action)] = count + 1, message
-        for count, message in folded.values():
-            place = self._place_of(message.process, places)
-            if place is not None and self._is_container(place):
-                yield self._of_message(message, count, place)
-
-    def _of_message(self, message: Message, count: int, place: Place) -> Denial:
-        architecture = assembly.architecture_of(message.architecture, message.number)
-        return Denial(
-            time=int(message.time * 1e9),
-            count=count,
-            container=place.container,
-            name=self._names.of(place),
-            executable=message.executable or PROGRAM_UNKNOWN,
-            comm=message.comm,
-            process=message.process,
-            thread=0,
-            architecture=architecture,
-            number=message.number,
-            syscall=_syscall(architecture, message.number),
-            arguments=(),
-            answer=ACTIONS[message.action],
-        )
-
-    def _place_of(self, process: int, places: Mapping[int, Place]) -> Optional[Place]:
-        """Where a process is, or was before it ended: the kernel side notes that."""
-        number = self._kernel.place_of_ended(process)
-        if number is not None:
-            return places.get(number) or self._kernel.places().get(number)
-        with suppress(OSError):
-            with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as groups:
-                container = engines.id_in_cgroups(groups.read())
-            return Place(container, os.stat(f"/proc/{process}/ns/pid").st_ino, 0)
-        return None
+        for logged in self._messages.new(self._kernel.place_of_ended):
+            if self._is_container(logged.place):
+                self._names.meet(logged.place, logged.keeper)
+                yield logged.place, _of_message(logged)
 
     def _is_container(self, place: Place) -> bool:
         if place.container:
@@ -216,43 +262,39 @@ class _Looks:
 
     def losses(self) -> Losses:
         """What could not be told."""
-        unsure, lost = self._kernel.unsure()
-        full = sum(place.lost for place in self._kernel.places().values())
+        state, messages = self._kernel.state(), self._messages
+        full = self._full + sum(one.lost for one in self._kernel.standings().values())
         reasons = {
-            "failed calls that could not be judged": unsure,
+            "failed calls that could not be judged": state.unsure,
+            "times that the kernel skipped our programs": self._kernel.skipped(),
             "denials of kinds that there was no room for": full,
-            "denials in containers that there was no room for": lost,
-            "times that audit messages were lost": self._messages.overruns if self._messages else 0,
+            "denials in containers that there was no room for": state.places_lost,
+            "denials in containers whose names were not learnt": self._nameless,
+            "audit messages that there was no room for": messages.lost() if messages else 0,
+            "logged calls of kinds that there was no room for": messages.full if messages else 0,
+            "logged calls of processes that are gone": messages.strangers if messages else 0,
         }
         return Losses({reason: count for reason, count in reasons.items() if count})
 
 
-class _Names:
-    """What containers are called, asked of the engines once for each."""
-
-    def __init__(self) -> None:
-        self._known: Dict[Tuple[str, int], str] = {}
-        self._since = int(time.time())
-
-    def of(self, place: Place) -> str:
-        """The name of the container at a place; the beginning of its id if it has none."""
-        key = place.container, 0 if place.container else place.namespace
-        if key not in self._known:
-            self._known[key] = self._ask(place)
-        return self._known[key]
-
-    def _ask(self, place: Place) -> str:
-        if place.container:
-            for name, engine in engines.registry().items():
-                found = engine.look_up([name], place.container, self._since, engines.ask)
-                if found is not None and found.name:
-                    return found.name
-            return place.container[:12]
-        for one in engines.running():
-            with suppress(OSError):
-                if os.stat(f"/proc/{one.process}/ns/pid").st_ino == place.namespace:
-                    return one.name
-        return f"pid:[{place.namespace}]"
+def _of_message(logged: Logged) -> Denial:
+    message = logged.message
+    architecture = assembly.architecture_of(message.architecture, message.number)
+    return Denial(
+        time=int(message.time * 1e9),
+        count=logged.count,
+        container=logged.place.container,
+        name="",
+        executable=message.executable or PROGRAM_UNKNOWN,
+        comm=message.comm,
+        process=message.process,
+        thread=0,
+        architecture=architecture,
+        number=message.number,
+        syscall=_syscall(architecture, message.number),
+        arguments=(),
+        answer=ACTIONS[message.action],
+    )
 
 
 def _syscall(architecture: str, number: int) -> str:

@@ -1,0 +1,132 @@
+"""
+What the audit messages tell of denials: folded, and each with the place where it happened.
+
+A message names a process, which may have ended since, and whose number may be another one's by now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, Optional, Set, Tuple
+
+from tracer.container import engines
+from tracer.kernel import audit
+from tracer.kernel.audit import Audit, Message
+from tracer.kernel.denials import Place
+from tracer.session.naming import TICK, launch_of, parent, started
+
+ACTIONS = (audit.LOG, audit.KILL_THREAD, audit.KILL_PROCESS)
+KINDS_EACH = 1024  # that are told of one place
+MOST_ANCESTORS = 64  # between a process and the monitor of its container
+PLACES = 1024  # whose kinds are kept apart: then the oldest begins anew
+NS_GET_PARENT = 0xB702  # ioctl_nsfs(2)
+
+Kind = Tuple[str, int, int, int]
+Kept = Tuple[Place, int]  # a place and its keeper
+PlaceOfEnded = Callable[[int], Optional[Kept]]
+
+
+@dataclass(frozen=True)
+class Logged:
+    """
+    Messages of one kind from one place, of which the last is described. `keeper`: the place's, see
+    `kernel.denials.Standing`.
+    """
+
+    place: Place
+    keeper: int
+    count: int
+    message: Message
+
+
+class Messages:
+    """
+    The messages, look by look. `strangers`: how many were of processes of which nothing is known
+    any more; `full`: of how many there were too many kinds from one place.
+    """
+
+    def __init__(self, messages: Audit) -> None:
+        self._messages = messages
+        self._kinds: Dict[Place, Set[Kind]] = {}
+        self.strangers = self.full = 0
+
+    def lost(self) -> int:
+        """How many messages found no room."""
+        return self._messages.lost()
+
+    def new(self, place_of_ended: PlaceOfEnded) -> Iterator[Logged]:
+        """What was logged or killed since the last time."""
+        folded: Dict[Tuple[Place, Kind], Logged] = {}
+        places: Dict[int, Optional[Kept]] = {}
+        for message in self._messages.waiting():
+            if message.action not in ACTIONS:
+                continue
+            if message.process not in places:
+                places[message.process] = _place_of(message, place_of_ended)
+            found = places[message.process]
+            if found is None:
+                self.strangers += 1
+                continue
+            place, keeper = found
+            kind = (message.executable, message.architecture, message.number, message.action)
+            if self._has_room(place, kind):
+                before = folded.get((place, kind))
+                count = before.count + 1 if before else 1
+                folded[place, kind] = Logged(place, keeper, count, message)
+            else:
+                self.full += 1
+        yield from folded.values()
+
+    def _has_room(self, place: Place, kind: Kind) -> bool:
+        kinds = self._kinds.setdefault(place, set())
+        if kind not in kinds and len(kinds) >= KINDS_EACH:
+            return False
+        kinds.add(kind)
+        while len(self._kinds) > PLACES:
+            del self._kinds[next(iter(self._kinds))]
+        return True
+
+
+def _place_of(message: Message, place_of_ended: PlaceOfEnded) -> Optional[Kept]:
+    """Where a process is, if it is the one that the message means, or was before it ended."""
+    with suppress(OSError, ValueError, IndexError):
+        boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if started(message.process) + boot <= int(message.time * 1e9) + TICK:
+            return _place_now(message.process)
+    return place_of_ended(message.process)
+
+
+def _place_now(process: int) -> Kept:
+    with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as groups:
+        container = engines.id_in_cgroups(groups.read())
+    if container:
+        return Place(container, 0, 0), 0
+    namespace = _namespace_below_ours(process)
+    for _ in range(MOST_ANCESTORS):
+        launch = launch_of(process)
+        if launch is not None:
+            return Place(launch.container, 0, 0), process
+        process = parent(process)
+    return Place("", namespace, 0), 0
+
+
+def _namespace_below_ours(process: int) -> int:
+    """The number of the PID namespace, of those that a process is in, that is just below ours."""
+    own = os.stat("/proc/self/ns/pid").st_ino
+    inner = os.open(f"/proc/{process}/ns/pid", os.O_RDONLY)
+    try:
+        number = os.fstat(inner).st_ino
+        while number != own:
+            outer = fcntl.ioctl(inner, NS_GET_PARENT)
+            os.close(inner)
+            inner = outer
+            if os.fstat(inner).st_ino == own:
+                break
+            number = os.fstat(inner).st_ino
+        return number
+    finally:
+        os.close(inner)
