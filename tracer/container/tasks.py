@@ -9,12 +9,14 @@ look tells what was there, and who needs to be certain looks again until nothing
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from tracer.errors import HostError, InputError
 
+CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 _ENDED = "ZX"  # proc_pid_stat(5)
 _DELETED = " (deleted)"
 
@@ -24,13 +26,15 @@ class Scope:
     """
     Whose threads: `process` is the first one, by its number on this host.
 
-    `container`: the id that its cgroup's path holds, or nothing. `namespace`: the inode number of
-    the PID namespace that it is the first process of, or 0.
+    `container`: the id in its cgroup's name, or nothing. `cgroups`: those that have the name, as
+    lines of proc_pid_cgroup(5) begin. `namespace`: the inode number of the PID namespace that it is
+    the first process of, or 0.
     """
 
     process: int
     container: str = ""
     namespace: int = 0
+    cgroups: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Confinement:
 
 def scope_of(process: int, container: str = "") -> Scope:
     """
-    The scope of a process.
+    The scope of a process; `container` counts if it is an id as engines give them.
 
     Raises InputError if there is no such process, HostError if it may not be looked at.
     """
@@ -52,7 +56,9 @@ def scope_of(process: int, container: str = "") -> Scope:
             own = _status(process).get("NSpid", "").split()
             namespace = _namespace(process)
             first = bool(own) and own[-1] == "1" and namespace != _namespace("self")
-            return Scope(process, container, namespace if first else 0)
+            id = container if CONTAINER_ID.fullmatch(container) else ""
+            cgroups = cgroups_of(id, _groups(process)) if id else ()
+            return Scope(process, id, namespace if first else 0, cgroups)
     except PermissionError as error:
         raise HostError(f"process {process} may not be looked at", "be root") from error
     except (FileNotFoundError, ProcessLookupError):
@@ -113,10 +119,28 @@ def _is_inside(process: int, scope: Scope) -> bool:
     with suppress(OSError):
         if scope.namespace and _namespace(process) == scope.namespace:
             return True
-        if scope.container:
-            with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as groups:
-                return scope.container in groups.read()
+        if scope.cgroups:
+            return lies_in(scope.cgroups, _groups(process))
     return False
+
+
+def cgroups_of(container: str, groups: str) -> Tuple[str, ...]:
+    """The cgroups of a container that one of its processes is in, as the beginnings of lines."""
+    found = (line.partition(container) for line in groups.splitlines() if container in line)
+    return tuple(before + id + after.split("/")[0] for before, id, after in found)
+
+
+def lies_in(cgroups: Sequence[str], groups: str) -> bool:
+    """
+    Whether a process is in one of these cgroups or below. That its own has the name is not enough:
+    whoever was given a part of the tree may make one of any name there.
+    """
+    return any(f"{line}/".startswith(f"{one}/") for line in groups.splitlines() for one in cgroups)
+
+
+def _groups(process: int) -> str:
+    with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as groups:
+        return groups.read()
 
 
 def _is_there(process: int) -> bool:
