@@ -78,17 +78,22 @@ def _locked() -> int:
     while True:
         with suppress(FileExistsError):
             os.mkdir(LOCK.parent, 0o755)
-        directory = os.open(LOCK.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            _check_owner(directory, LOCK.parent)
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-            descriptor = os.open(LOCK.name, flags, 0o600, dir_fd=directory)
-        finally:
-            os.close(directory)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-        os.close(descriptor)
+        with suppress(FileNotFoundError):  # the directory goes with it
+            descriptor = _lock_file()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+            os.close(descriptor)
+
+
+def _lock_file() -> int:
+    directory = os.open(LOCK.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _check_owner(directory, LOCK.parent)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        return os.open(LOCK.name, flags, 0o600, dir_fd=directory)
+    finally:
+        os.close(directory)
 
 
 def forget_lock() -> None:

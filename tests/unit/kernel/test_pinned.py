@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -285,6 +285,24 @@ def test_a_lock_that_was_removed_is_made_anew(tmp_path: Path, monkeypatch: pytes
     with pinned.lock():
         assert (tmp_path / "lock" / "recorder.lock").exists()
     assert len(inodes) == 2
+
+
+def test_a_directory_that_was_removed_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """
+    Who wants the lock while another one's `stop` removes its directory makes that anew.
+    """
+    real, opened = os.open, []
+
+    def removed_meanwhile(*arguments: Any, **options: Any) -> int:
+        opened.append(arguments)
+        if len(opened) == 1:
+            os.rmdir(tmp_path / "lock")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(os, "open", removed_meanwhile)
+
+    with pinned.lock():
+        assert (tmp_path / "lock" / "recorder.lock").exists()
 
 
 def test_a_lock_is_not_followed_elsewhere(tmp_path: Path):
