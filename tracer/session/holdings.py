@@ -24,13 +24,15 @@ from tracer.session.resident import is_running
 
 Known = Callable[[Sequence[str]], Mapping[str, Tuple[str, Named]]]
 
+CLAIM_NS = 60_000_000_000  # how long after its end a claim counts, as in bpf/recorder.c
 SLACK_SECONDS = 1.0  # between a container's first task and when its engine says it started
 
 
 @dataclass(frozen=True)
 class Holding:
     """
-    A container and its recording. `claimed`: a hook or a `run` is going to fetch it.
+    A container and its recording. `claimed`: a hook or a `run` is going to fetch it, or was
+    killed a moment ago.
     """
 
     container: Container
@@ -113,9 +115,14 @@ def held(recorder: Recorder) -> Tuple[Holding, ...]:
     heads, launches, present = recorder.heads(), recorder.launches(), pinned.stamp()
     since = present.started if present else 0
     asked = {started_by_request(line)[0] for _, line in recorder.requests()}
-    return holdings(
-        heads, launches, recorder.claims(), engines.known, since=since, asked=asked - {""}
-    )
+    claims = {one for one in recorder.claims() if one in heads and not is_abandoned(heads[one])}
+    return holdings(heads, launches, claims, engines.known, since=since, asked=asked - {""})
+
+
+def is_abandoned(head: Head) -> bool:
+    """Whether a container came to its end so long ago that its hook will not fetch it any more."""
+    end = max(head.last_exit, head.born)
+    return not is_running(head) and time.clock_gettime_ns(time.CLOCK_BOOTTIME) - end > CLAIM_NS
 
 
 def holdings(
@@ -200,7 +207,8 @@ def recording_of(recorder: Recorder, holding: Holding) -> Recording:
     """
     host = assembly.this_host()
     one = holding.container
-    state = replace(recorder.state(), recordings_lost=0, requests_lost=0)  # those of others
+    others = {"recordings_lost": 0, "namespaces_lost": 0, "requests_lost": 0}
+    state = replace(recorder.state(), **others)  # what is this one's is in its head
     doubts = assembly.Doubts(state, recorder.recursion_misses())
     run = assembly.run_of_container(one, engines.installed_version(one.runtime), (), False, host)
     run = replace(run, integrity=run.integrity + doubts.reasons())

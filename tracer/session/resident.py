@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # imports half of the session, which would delay what only op
 
 START = "seccomp-trace recorder start"
 REPLACE = "seccomp-trace recorder start --replace"
+LEFT_NS = 60_000_000_000  # how long an `attach` has to read what it recorded, after the end
 MEMORY_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/memory")  # cgroups(7), versions 2 and 1
 
 
@@ -157,11 +158,22 @@ def for_session(tell: Tell) -> Recorder:
 
 
 def tidy(recorder: Recorder) -> None:
-    """Let go of the recordings of commands whose `run` was killed: nobody will ask for them."""
+    """
+    Let go of the recordings of commands whose `run` was killed, and of processes whose `attach`
+    was: nobody will ask for them.
+    """
     heads = recorder.heads()
-    dead = {number for number, head in heads.items() if head.kind == COMMAND and not is_there(head)}
+    dead = {number for number, head in heads.items() if _is_left(head) and not is_there(head)}
     if dead:
         recorder.release(dead | {one for one in heads if _is_part(heads[one], dead)})
+
+
+def _is_left(head: Head) -> bool:
+    """Whether nobody but the one who made it, and should have let it go by now, knows of it."""
+    if head.kind == ADOPTED and not head.container and not head.maker:
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        return now - max(head.last_exit, head.born) > LEFT_NS
+    return head.kind == COMMAND
 
 
 def _is_part(head: Head, dead: AbstractSet[int]) -> bool:
@@ -186,8 +198,9 @@ def is_running(head: Head) -> bool:
 
 
 def _foreign(present: Stamp, hint: str) -> HostError:
+    differs = present.version != __version__
+    this = f"this is {__version__}" if differs else "this one's sources differ"
     return HostError(
-        f"the recorder that is running here is another version's ({present.version}, and this is "
-        f"{__version__})",
+        f"the recorder that is running here is another version's ({present.version}, and {this})",
         hint,
     )

@@ -293,7 +293,7 @@ class Maps:
         return {one: Content((), {}) for one in wanted}
 
     def state(self) -> wire.State:
-        return wire.State(3, 4, 0, 5, 6)
+        return wire.State(3, 4, 5, 6, 7)
 
     def recursion_misses(self) -> dict[str, int]:
         return {}
@@ -321,9 +321,26 @@ def test_what_has_changed_since_is_told(later: Optional[Head], unchanged: bool):
     assert is_unchanged(maps, only(ENDED)) == unchanged  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "fields, abandoned",
+    [
+        ({"last_exit": 1}, True),
+        ({"last_exit": 1, "alive": 1}, False),
+        ({"last_exit": 1, "born": now()}, False),
+        ({"last_exit": now()}, False),
+    ],
+    ids=["long ago", "running", "just born", "just ended"],
+)
+def test_a_claim_counts_until_a_while_after_the_end(fields: Mapping[str, int], abandoned: bool):
+    """
+    What a hook has claimed is everybody's once that hook should have fetched it, and was killed.
+    """
+    assert holdings.is_abandoned(container(**fields)) is abandoned
+
+
 def test_what_others_lost_is_nothing_against_a_recording():
     """
-    Recordings and requests of others that could not be kept do not make one incomplete.
+    Recordings, namespaces and requests of others that could not be kept make none incomplete.
     """
     recording = holdings.recording_of(Maps({1: ENDED}), only(ENDED))  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from typing import Optional
 
 import pytest
 
-from tests.unit.session.heads import command, container, head, namespace
+from tests.unit.session.heads import ID, command, container, head, namespace
 from tracer.errors import HostError
 from tracer.kernel import pinned, program, wire
 from tracer.kernel.pinned import Stamp
@@ -100,6 +100,25 @@ def test_what_a_killed_run_left_is_let_go():
     resident.tidy(held)  # type: ignore[arg-type]
 
     assert set(held.left) == {3, 4, 5, 6}
+
+
+def test_what_a_killed_attach_left_is_let_go():
+    """
+    What was attached to goes a while after its process, which may have been seen no more; a
+    container stays, since it can be collected.
+    """
+    long_ago, gone = {"born": 5, "last_exit": 6}, {"first_process": GONE}
+    held = Held(
+        head(wire.ADOPTED, **gone, **long_ago),
+        head(wire.ADOPTED, **gone, born=5, last_exit=now()),
+        head(wire.ADOPTED, **gone, **long_ago, maker="runc"),
+        head(wire.ADOPTED, **gone, **long_ago, container=ID),
+        head(wire.ADOPTED, first_process=os.getpid(), born=now()),
+    )
+
+    resident.tidy(held)  # type: ignore[arg-type]
+
+    assert set(held.left) == {2, 3, 4, 5}
 
 
 def test_nothing_is_let_go_while_everybody_lives():
