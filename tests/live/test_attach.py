@@ -31,6 +31,15 @@ NGINX = Server("nginx", ("nginx", "-c", "/data/nginx.conf"), stopped_by="QUIT") 
 # Until somebody says that it may end, by a file.
 WAITS = "while ! [ -e /data/end ]; do sleep 0.05; done"
 
+# Lets go of what is recorded of one process, as its hook may.
+RELEASE = """
+import sys
+from tracer.kernel import pinned, recorder
+with recorder.Recorder(pinned.opened()) as here:
+    heads = here.heads().items()
+    here.release({one for one, head in heads if head.first_process == int(sys.argv[1])})
+"""
+
 
 def test_a_running_servers_calls_are_recorded_and_nobody_elses(
     docker: Engine, servers: ImageLoader, busybox: ImageLoader, seccomp_trace: SeccompTrace
@@ -175,6 +184,21 @@ def test_a_recorder_that_stays_takes_in_what_ran_before_it(
         (directory / PROFILE).unlink()
 
     assert podman.run("inspect", "--format", "{{.State.Running}}", "lasting").stdout == "true\n"
+
+
+def test_what_somebody_else_takes_meanwhile_is_said_in_one_line(resident: Place):
+    """
+    A recording that is released while it is attached to has no result, and no traceback.
+    """
+    with subprocess.Popen(["sleep", "1000"]) as child:
+        pid = ("--pid", str(child.pid))
+        with attached(resident.seccomp_trace, None, *pid) as process:
+            resident.python(RELEASE, str(child.pid))
+            stderr = ended(process, status=125)
+        child.kill()
+
+    assert stderr.count("\n") == 1 and "somebody else has collected it" in stderr
+    assert not list(resident.seccomp_trace.directory.glob(f"{PROFILE}*"))
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.live.command import PROGRAM
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine, remove_containers
 from tests.live.hooked import ANNOTATION, Hooked, hooked
@@ -107,6 +109,30 @@ def test_the_recording_is_kept_too(hook: Hooked):
 
     (run,) = read_complete(kept).runs.values()
     assert (run.container_name, run.runtime) == ("kept", hook.engine.runtime)
+
+
+def test_who_else_records_the_container_gets_it_too(hook: Hooked):
+    """
+    A `run` and the hook both have the whole recording, and then nobody holds it.
+    """
+    hook.run(f"of:{hook.outputs / 'first.json'}", "true")  # which starts the recorder
+    profile, kept = hook.outputs / "both.json", hook.outputs / "both.recording.json"
+    annotation = f"{ANNOTATION}=of:{profile}"
+    container = ("run", "--rm", "--name", "both", "--annotation", annotation, hook.image, "true")
+
+    run = (str(PROGRAM), "run", "-o", str(hook.outputs) + "/", "--")
+    subprocess.run(
+        [*hook.engine.entering, *run, *hook.engine.command(*container)],
+        env=hook.engine.environment,
+        check=True,
+        timeout=60,
+    )
+
+    assert read_complete(kept).runs and beside(profile) == {"both.json"}
+    assert hook.runs_under(profile, "true")
+    assert hook.runs_under(hook.outputs / "both.seccomp.json", "true")
+    listed = [*hook.engine.entering, str(PROGRAM), "recorder", "ps"]
+    assert "both" not in subprocess.check_output(listed, text=True, env=hook.engine.environment)
 
 
 def test_a_container_without_the_annotation_is_left_alone(hook: Hooked):

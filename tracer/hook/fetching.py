@@ -38,7 +38,16 @@ def fetched(container: str) -> Iterator[Recording]:
             recorder.release(number)
             raise HostError("the container never came to run a program: nothing was recorded")
         yield holdings.recording_of(recorder, holding)
-        recorder.release(number)
+        if _is_runs(recorder, holding.container.head):
+            recorder.disclaim(holding.container.recording)
+        else:
+            recorder.release(number)
+
+
+def _is_runs(recorder: Recorder, head: Head) -> bool:
+    """Whether a `run` is recording it too, and lets it go."""
+    outer = recorder.heads().get(head.outer)
+    return outer is not None and outer.kind == COMMAND
 
 
 def _holding(recorder: Recorder, container: str) -> Optional[holdings.Holding]:

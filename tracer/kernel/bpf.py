@@ -12,7 +12,7 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import AbstractSet, Iterator, NamedTuple, Optional, Tuple
 
 NUMBERS = {"x86_64": 321, "aarch64": 280}
 
@@ -224,6 +224,36 @@ def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
     among them, and one that stays always is (kernel/bpf/hashtab.c walks bucket by bucket).
     """
     shape = map_shape(descriptor)
+    for count, keys, values in _batches(descriptor, shape, batch):
+        for at in range(count):
+            yield _entry(shape, keys, values, at)
+
+
+def items_of(
+    descriptor: int, wanted: AbstractSet[int], batch: int = 4096
+) -> Iterator[Tuple[bytes, bytes]]:
+    """
+    The entries, as `items` gives them, whose key begins with one of these 64-bit numbers.
+
+    A map may hold a hundred thousand others: nothing is made of those. Its keys are whole words.
+    """
+    shape = map_shape(descriptor)
+    for count, keys, values in _batches(descriptor, shape, batch):
+        words = memoryview(keys)[: count * shape.key].cast("Q")
+        for at, number in enumerate(words[:: shape.key // 8].tolist()):
+            if number in wanted:
+                yield _entry(shape, keys, values, at)
+
+
+def _entry(shape: MapShape, keys: bytes, values: bytes, at: int) -> Tuple[bytes, bytes]:
+    return (
+        keys[at * shape.key : (at + 1) * shape.key],
+        values[at * shape.value : (at + 1) * shape.value],
+    )
+
+
+def _batches(descriptor: int, shape: MapShape, batch: int) -> Iterator[Tuple[int, bytes, bytes]]:
+    """How many entries a batch has, and their keys and values."""
     keys = ctypes.create_string_buffer(shape.key * batch)
     values = ctypes.create_string_buffer(shape.value * batch)
     place = ctypes.create_string_buffer(8)
@@ -241,12 +271,7 @@ def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
             0,
         )
         count, last = _batch(attributes)
-        found, held = keys.raw, values.raw  # a copy of the batch, once
-        for at in range(count):
-            yield (
-                found[at * shape.key : (at + 1) * shape.key],
-                held[at * shape.value : (at + 1) * shape.value],
-            )
+        yield count, keys.raw, values.raw
         if last:
             return
         start = ctypes.addressof(place)

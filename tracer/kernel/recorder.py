@@ -126,14 +126,12 @@ class Recorder:
         """What these recordings hold. Reading changes nothing, so it may be done at any time."""
         calls: Dict[int, List[wire.Call]] = defaultdict(list)
         paths: Dict[int, Dict[int, str]] = defaultdict(dict)
-        for key, value in bpf.items(self._maps["observations"]):
-            if wire.ID.unpack_from(key)[0] in wanted:
-                seen = wire.call(key, value)
-                calls[seen.recording].append(seen)
-        for key, value in bpf.items(self._maps["executables"], 512):
-            if wire.ID.unpack_from(key)[0] in wanted:
-                recording, number, path = wire.executable(key, value)
-                paths[recording][number] = path
+        for key, value in bpf.items_of(self._maps["observations"], wanted):
+            seen = wire.call(key, value)
+            calls[seen.recording].append(seen)
+        for key, value in bpf.items_of(self._maps["executables"], wanted, 512):
+            recording, number, path = wire.executable(key, value)
+            paths[recording][number] = path
         return {one: Content(tuple(calls[one]), paths[one]) for one in wanted}
 
     def launches(self) -> Dict[int, Tuple[str, ...]]:
@@ -209,6 +207,10 @@ class Recorder:
         """Keep a recording for who said so, for a while after its end."""
         bpf.update(self._maps["claims"], wire.ID.pack(recording), wire.ID.pack(1))
 
+    def disclaim(self, recording: int) -> None:
+        """Take back what `claim` said."""
+        bpf.delete(self._maps["claims"], wire.ID.pack(recording))
+
     def claims(self) -> FrozenSet[int]:
         """The recordings that are claimed."""
         return frozenset(wire.ID.unpack(key)[0] for key, _ in bpf.items(self._maps["claims"], 512))
@@ -225,9 +227,8 @@ class Recorder:
         Forget what these recordings hold, but not that they go on: what enters them from now on
         shows alone. A thread does not report again what it has reported.
         """
-        for key, _ in list(bpf.items(self._maps["observations"])):
-            if wire.ID.unpack_from(key)[0] in recordings:
-                bpf.delete(self._maps["observations"], key)
+        for key, _ in list(bpf.items_of(self._maps["observations"], recordings)):
+            bpf.delete(self._maps["observations"], key)
 
     def release(self, ended: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants, and make room."""
@@ -236,10 +237,8 @@ class Recorder:
                 if wire.ID.unpack_from(value)[0] in ended:
                     bpf.delete(self._maps[name], key)
         for name in ("recordings", "claims", "observations", "executables", "requests"):
-            keys = [key for key, _ in bpf.items(self._maps[name], 1024)]
-            for key in keys:
-                if wire.ID.unpack_from(key)[0] in ended:
-                    bpf.delete(self._maps[name], key)
+            for key, _ in list(bpf.items_of(self._maps[name], ended, 1024)):
+                bpf.delete(self._maps[name], key)
 
 
 def own_containers() -> FrozenSet[str]:

@@ -14,7 +14,7 @@ from typing import Optional, Tuple
 from tracer.container import engines, tasks
 from tracer.container.engines import Named
 from tracer.container.first_process import find_running
-from tracer.errors import InputError
+from tracer.errors import HostError, InputError
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording, Run
@@ -88,12 +88,14 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
         tell(f"recording {plan.target.name} until it ends; Ctrl-C stops recording, nothing else")
 
         def done() -> bool:
-            watch((seen_of(plan.target.name, recorder.heads()[number]),))
-            return watched.has_ended()
+            head = recorder.heads().get(number)
+            if head is not None:
+                watch((seen_of(plan.target.name, head),))
+            return head is None or watched.has_ended()
 
         wait_until(done, signals, Pace(LOOK_SECONDS, end))
         recording = _recording(recorder, number, plan, known)
-        if known is not None and watched.has_ended():
+        if known is not None and not known.claimed and watched.has_ended():
             ending.callback(recorder.release, {number})
         return recording
 
@@ -119,11 +121,17 @@ class _Watched:
 
 
 def _known(recorder: Recorder, target: Target) -> Optional[Holding]:
-    """What a recorder that stays holds of the container from its beginning, if it does."""
+    """
+    What a recorder that stays holds of the container from its beginning, if it does.
+
+    It is root's, whose engine was asked: another user's may have any id on its monitor's command
+    line.
+    """
     if not recorder.is_resident or not target.named.id:
         return None
     for one in held(recorder):
-        if one.container.id == target.named.id and one.running and not one.container.late:
+        is_it = one.container.id == target.named.id and not one.container.head.user
+        if is_it and one.running and not one.container.late:
             return one
     return None
 
@@ -137,7 +145,7 @@ def _adopted(recorder: Recorder, target: Target) -> int:
 
 def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Holding]) -> Recording:
     host = assembly.this_host()
-    head = recorder.heads()[number]
+    head = _still_held(recorder, number, plan.target)
     run = _run(plan.target, head, number, known, host)
     doubts = assembly.Doubts(recorder.losses(), recorder.recursion_misses())
     run = replace(run, integrity=run.integrity + doubts.reasons())
@@ -145,7 +153,16 @@ def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Hold
         others: Tuple[Reason, ...] = tuple(one for one in run.integrity if one != assembly.LATE)
         run = replace(run, integrity=others, notes=(*run.notes, SINCE_NOW))
     contents = recorder.contents({number})
+    _still_held(recorder, number, plan.target)  # it goes before its contents do
     return assembly.recording_of(run, [contents[number]], host)
+
+
+def _still_held(recorder: Recorder, number: int, target: Target) -> Head:
+    """Raises HostError if a hook, or a `collect`, has taken it meanwhile."""
+    head = recorder.heads().get(number)
+    if head is None:
+        raise HostError(f"{target.name}: it is not held any more: somebody else has collected it")
+    return head
 
 
 def _run(
