@@ -207,13 +207,16 @@ class Session:
         )
 
     def leave(self) -> None:
-        """Let go of what a recorder that stays would keep: the command, and what of it is over."""
+        """
+        Let go of what a recorder that stays would keep: the command, and what of it is over, unless
+        a hook is still to fetch it.
+        """
         if not self._recorder.is_resident:
             return
         heads = self._recorder.heads()
         found = self._belongings(heads, self._ask)
         over = {one.recording for one in found.containers if _over(one.head)}
-        self._recorder.release(found.tree | over)
+        self._recorder.release(found.tree | (over - self._recorder.claims()))
 
     def _look_up(self, engine: str, reference: str) -> Optional[Named]:
         """Ask the engine that the command called, or the one of that name on this host."""
