@@ -26,6 +26,7 @@ COMMANDS = {
     "recorder": "Keep a recorder in the kernel: start, stop, status, ps, collect.",
     "hook": "Have podman and CRI-O record each container that an annotation asks for.",
     "watch": "Tell what seccomp filters deny, as it happens, and to whom.",
+    "verify": "Run a command under a profile, and tell what was denied.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",

@@ -74,6 +74,8 @@ class Signals:
         if signal N came before it was started.
         """
         early = self.next(0)
+        while early is not None and early.si_signo == signal.SIGCHLD:  # of another child
+            early = self.next(0)
         if early is not None:
             name = signal.Signals(early.si_signo).name
             problem = f"ended by {name} before the command was started"

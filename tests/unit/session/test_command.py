@@ -173,3 +173,18 @@ def test_waiting_ends_with_a_signal_but_not_with_a_childs_end(signals: Signals):
     os.kill(os.getpid(), signal.SIGINT)
 
     assert wait_until(lambda: False, signals, OFTEN) == Ending.SIGNAL
+
+
+def test_the_end_of_another_child_does_not_keep_one_from_starting(signals: Signals, tmp_path: Path):
+    """
+    What is started second gets what it is given, though the first one's end has not been asked for.
+    """
+    place = tmp_path / "place"
+    first = signals.start(["true"], None)
+    first.wait()
+
+    command = ["sh", "-c", 'cat >"$PLACE"']
+    second = signals.start(command, None, input=subprocess.DEVNULL, variables={"PLACE": str(place)})
+
+    assert wait_for_command(second, signals, OFTEN, lambda: None) == 0
+    assert place.read_text() == ""

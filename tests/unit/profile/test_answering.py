@@ -1,0 +1,58 @@
+"""
+Tests of telling a rule's answer from that of the default.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from tracer import syscalls
+from tracer.profile import formats, model
+from tracer.profile.answering import is_by_rule
+from tracer.profile.decide import Answer
+
+PROFILE = formats.read(
+    """{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38},
+        {"names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1},
+        {"names": ["socket"], "action": "SCMP_ACT_ERRNO", "errnoRet": 97,
+         "args": [{"index": 0, "value": 16, "op": "SCMP_CMP_EQ"}]},
+        {"names": ["mount"], "action": "SCMP_ACT_KILL_PROCESS"}]}""",
+    "test",
+)
+
+
+@pytest.mark.parametrize(
+    "name, arguments, answer, by_rule",
+    [
+        ("clone3", (), Answer(model.ERRNO, errno.ENOSYS), True),
+        ("keyctl", (), Answer(model.ERRNO, errno.EPERM), True),
+        ("sync", (), Answer(model.ERRNO, errno.EPERM), False),
+        ("socket", (16, 0, 0), Answer(model.ERRNO, errno.EAFNOSUPPORT), True),
+        ("socket", (2, 0, 0), Answer(model.ERRNO, errno.EPERM), False),
+        ("clone3", (), Answer(model.ERRNO, errno.EPERM), False),
+        ("mount", (), Answer(model.KILL_PROCESS), False),
+    ],
+)
+def test_a_rule_that_says_an_error_is_told_from_the_default(
+    name: str, arguments: "tuple[int, ...]", answer: Answer, by_rule: bool
+):
+    """
+    An error is a rule's if the rule gives it for these arguments, though the default says the same.
+    """
+    number = syscalls.number_of(syscalls.X86_64, name)
+    assert number is not None
+
+    assert is_by_rule(PROFILE, syscalls.X86_64, number, arguments, answer) is by_rule
+
+
+def test_what_cannot_be_loaded_answers_by_no_rule():
+    """
+    A profile that no runtime takes vouches for nothing.
+    """
+    profile = model.Profile(model.ERRNO, (model.Rule(("sync",), model.ERRNO, errno=5),), base="x")
+
+    assert not is_by_rule(profile, syscalls.X86_64, 162, (), Answer(model.ERRNO, 5))

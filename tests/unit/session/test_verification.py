@@ -1,0 +1,128 @@
+"""
+Tests of what trials say of a profile.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.session.trials import DRIVEN, ENOSYS, PLAN, allowing, refusal, trial
+from tracer.profile import model
+from tracer.profile.decide import Answer
+from tracer.profile.model import Rule
+from tracer.session.trial import Plan, Trial
+from tracer.session.verification import (
+    BY_RULE,
+    DENIED,
+    LOGGED,
+    Asked,
+    end_problems,
+    judge,
+    problems_of,
+    verdict_on,
+)
+
+SAYS_ENOSYS = Rule(("clone3",), model.ERRNO, errno=38)
+PROFILE = allowing("read", "write", rules=(SAYS_ENOSYS,))
+ASKED = Asked(PROFILE, "profile.json")
+
+
+@pytest.mark.parametrize(
+    "plan, one",
+    [
+        (PLAN, trial("read")),
+        (DRIVEN, trial("read", drive=0)),
+        (DRIVEN, trial("read", drive=0, stopped=True, status=143)),
+        (PLAN, trial("read", refusals=(refusal("clone3", ENOSYS),))),
+        (PLAN, trial("read", refusals=(refusal("sync", Answer(model.LOG)),))),
+    ],
+    ids=["ended", "driven", "stopped", "rule", "logged"],
+)
+def test_a_trial_is_good_that_ended_as_it_should(plan: Plan, one: Trial):
+    """
+    Ended with 0, or when stopped after its drive; what a rule answers, or is logged, is no denial.
+    """
+    assert problems_of(one, plan, ASKED) == ()
+
+
+@pytest.mark.parametrize(
+    "plan, one, words",
+    [
+        (PLAN, trial("read", status=1), "exit code 1"),
+        (PLAN, trial(status=126, recordings=()), "could not be executed"),
+        (PLAN, trial("read", status=143), "exit code 143"),
+        (DRIVEN, trial("read", drive=22, stopped=True), "the drive's exit code 22"),
+        (DRIVEN, trial("read"), "before the drive"),
+        (DRIVEN, trial("read", drive=0, stopped=True, status=139), "exit code 139"),
+        (PLAN, trial("read", expired=True, status=137), "too long"),
+        (PLAN, trial("read", failed=("web",)), "web never ran"),
+        (PLAN, trial("read", unfiltered=("web",)), "web ran without a filter"),
+        (PLAN, trial(recordings=()), "no container"),
+        (PLAN, trial("read", lost=3), "3 denials could not be told"),
+        (PLAN, trial("read", refusals=(refusal("sync"),)), "denied: sync"),
+        (PLAN, trial("read", refusals=(refusal("sync", Answer(model.TRAP)),)), "denied: sync"),
+        (PLAN, trial("read", refusals=(refusal("sync", ENOSYS),)), "denied: sync"),
+    ],
+)
+def test_whatever_else_happened_is_a_problem(plan: Plan, one: Trial, words: str):
+    """
+    Another exit code, a drive that failed or never began, and any denial are said.
+    """
+    problems = problems_of(one, plan, ASKED)
+
+    assert len(problems) == 1 and words in problems[0]
+
+
+def test_another_exit_code_may_be_the_right_one():
+    """
+    A command that is to end with 3 is good with 3 and not with 0.
+    """
+    assert not end_problems(trial("read", status=3), PLAN, 3)
+    assert end_problems(trial("read"), PLAN, 3)
+
+
+def test_refusals_of_one_kind_are_one():
+    """
+    What was refused to one program in several runs is told once, with its count and the runs.
+    """
+    trials = [
+        trial("read", refusals=(refusal("sync", count=2), refusal("clone3", ENOSYS))),
+        trial("read"),
+        trial("read", refusals=(refusal("sync", count=3), refusal("sync", Answer(model.LOG)))),
+    ]
+
+    judged = judge(trials, PROFILE, "podman")
+
+    found = [
+        (one.refusal.syscall, one.verdict, one.refusal.count, sorted(one.runs)) for one in judged
+    ]
+    assert found == [
+        ("sync", DENIED, 5, [1, 3]),
+        ("sync", LOGGED, 1, [3]),
+        ("clone3", BY_RULE, 1, [1]),
+    ]
+
+
+def test_what_nothing_used_is_told_apart_from_what_runtimes_may_need():
+    """
+    A call of the profile that no run made is unused; one that a runtime makes now and then is not.
+    """
+    profile = allowing("read", "keyctl", "tgkill", rules=(SAYS_ENOSYS,))
+
+    verdict = verdict_on([trial("read")], [()], Asked(profile, ""), "podman")
+
+    assert verdict.is_good
+    assert (verdict.unused, verdict.floor_unused) == (("keyctl",), ("tgkill",))
+
+
+def test_the_verdict_names_what_was_denied():
+    """
+    One bad run among several makes the verdict bad, and the calls that were denied are named once.
+    """
+    denied = (refusal("sync"), refusal("keyctl"), refusal("sync", executable="/bin/other"))
+    trials = [trial("read"), trial("read", refusals=denied)]
+
+    verdict = verdict_on(trials, [(), ("denied",)], ASKED, "podman")
+
+    assert not verdict.is_good
+    assert verdict.denied == ("keyctl", "sync")

@@ -1,0 +1,126 @@
+"""
+What the commands that try a profile have in common: their options, what is checked before anything
+runs, and the file that an engine reads the profile from.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Callable, Iterator, Optional, Sequence, Tuple, TypeVar
+
+import click
+
+from tracer.cli import complain, options
+from tracer.container.arguments import EngineCall, find_engine
+from tracer.errors import InputError, OutputError
+from tracer.profile import formats, model
+from tracer.profile.model import Profile
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+# An engine without root reads it there, too; TMPDIR may be private.
+PLACE = Path("/run/seccomp-trace")
+
+
+def drive(command: Decorated) -> Decorated:
+    """--drive."""
+    return click.option(
+        "--drive", metavar="COMMAND", help="What exercises the container; its exit code counts."
+    )(command)
+
+
+def exit_code(command: Decorated) -> Decorated:
+    """--exit-code."""
+    return click.option(
+        "--exit-code",
+        "status",
+        type=click.IntRange(0, 255),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="What the command ends with if all is well.",
+    )(command)
+
+
+def timeout(command: Decorated) -> Decorated:
+    """--timeout."""
+    return click.option(
+        "--timeout", "limit", type=options.Seconds(), metavar="S", help="Kill a run after S s."
+    )(command)
+
+
+def engine_call(command: Sequence[str]) -> EngineCall:
+    """The `run` of podman or docker in a command. Raises InputError if there is none."""
+    call = find_engine(command)
+    if call is None or call.verb != "run":
+        raise InputError(
+            f"{command[0]}: no podman run or docker run, so there is nothing to give the profile to"
+        )
+    _check_program(command[0], "the command")
+    return call
+
+
+def drive_words(text: Optional[str]) -> Tuple[str, ...]:
+    """What --drive says, as words; no shell is in it. Raises InputError."""
+    if text is None:
+        return ()
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise InputError(f"--drive: {error}", "quote it as a shell would have it") from error
+    if not words:
+        raise InputError("--drive: no command")
+    _check_program(words[0], "--drive")
+    return words
+
+
+def _check_program(name: str, what: str) -> None:
+    if shutil.which(name) is None:
+        raise InputError(f"{what}: {name}: no such program", "check the name and PATH")
+
+
+def for_engine(profile: Profile) -> str:
+    """The text of a profile that podman and docker take. Raises InputError."""
+    if profile.dialect in (model.DOCKER, model.PODMAN):
+        return formats.write(profile)
+    from tracer.profile.convert import convert
+
+    converted = convert(profile, model.DOCKER)
+    for loss in converted.losses:
+        complain(f"not given to the engine: {loss}")
+    return converted.content.decode()
+
+
+class Shelf:
+    """Where profiles lie while they are tried."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def put(self, profile: Profile) -> str:
+        """The path of a profile that an engine can read, until the next one takes its place."""
+        path = self._directory / "profile.json"
+        path.write_text(for_engine(profile), encoding="utf-8", errors="surrogateescape")
+        path.chmod(0o644)
+        return str(path)
+
+
+@contextmanager
+def shelf(place: Path = PLACE) -> Iterator[Shelf]:
+    """A directory for profiles, for the time being. Raises OutputError."""
+    try:
+        place.mkdir(exist_ok=True)
+        place.chmod(0o755)
+        directory = tempfile.mkdtemp(prefix="trial-", dir=place)
+        os.chmod(directory, 0o755)
+    except OSError as error:
+        raise OutputError(f"{place}: cannot be written: {error.strerror}", "be root") from error
+    try:
+        yield Shelf(Path(directory))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,135 @@
+"""
+`seccomp-trace verify`: does this command work under that profile?
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import TYPE_CHECKING, Iterator, Optional, Tuple
+
+import click
+
+from tracer.cli import complain, trials
+from tracer.cli.given import profile_in
+from tracer.cli.trials import drive_words, engine_call, shelf
+from tracer.text import printable
+
+if TYPE_CHECKING:
+    from tracer.session.refusals import Refusal
+    from tracer.session.trial import Trial
+    from tracer.session.verification import Judged, Verdict
+
+MOST_TIMES = 10_000
+
+
+@click.command()
+@click.option(
+    "--times",
+    type=click.IntRange(1, MOST_TIMES),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How often to run the command.",
+)
+@trials.drive
+@trials.exit_code
+@trials.timeout
+@click.argument("profile")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def verify(
+    times: int,
+    drive: Optional[str],
+    status: int,
+    limit: Optional[float],
+    profile: str,
+    command: Tuple[str, ...],
+) -> int:
+    """
+    Run COMMAND, a podman run or docker run, under PROFILE, and tell what was denied.
+
+    Exit code 0 if every run ended as it should and nothing was denied, 1 if not. What the profile
+    answers with an error by a rule of its own is told, and counts for nothing.
+    """
+    judged = profile_in(profile)
+    call = engine_call(command)
+    words = drive_words(drive)
+    from tracer.session.trial import Plan, Watchful, bench
+    from tracer.session.verification import Asked
+    from tracer.session.verification import verify as try_out
+
+    plan = Plan(command, call, words, limit)
+
+    def told(number: int, trial: Trial, problems: Tuple[str, ...]) -> None:
+        of = f" of {times}" if times > 1 else ""
+        complain(f"run {number}{of}: {trial_line(trial, problems)}")
+
+    with shelf() as files, Watchful() as signals, bench(complain) as tools:
+        asked = Asked(judged, files.put(judged), times, status)
+        verdict = try_out(tools, plan, asked, signals, told)
+    for line in verdict_lines(verdict, times):
+        complain(line)
+    return 0 if verdict.is_good else 1
+
+
+def trial_line(trial: Trial, problems: Tuple[str, ...]) -> str:
+    """How one run went."""
+    if problems:
+        return "; ".join(problems)
+    stopped = " when it was stopped" if trial.stopped else ""
+    driven = "" if trial.drive is None else f", the drive's {trial.drive}"
+    return f"good: exit code {trial.status}{stopped}{driven}"
+
+
+def verdict_lines(verdict: Verdict, times: int) -> Iterator[str]:
+    """What was denied and to whom, what was not used, and the verdict."""
+    for one in verdict.refusals:
+        yield refusal_line(one, len(verdict.trials))
+    if verdict.unused:
+        yield f"not used by anything: {', '.join(verdict.unused)}"
+    if verdict.floor_unused:
+        yield (
+            "not used this time, but runtimes may need it to start: "
+            f"{', '.join(verdict.floor_unused)}"
+        )
+    unsure = sum(trial.unsure for trial in verdict.trials)
+    if unsure:
+        yield f"{unsure} failed calls on this host could not be judged"
+    for doubt in dict.fromkeys(doubt for trial in verdict.trials for doubt in trial.doubts):
+        yield f"not complete: {doubt.text} ({doubt.count})"
+    good = sum(not problems for problems in verdict.problems)
+    where = f", under {' and '.join(verdict.tried)}" if verdict.tried else ""
+    denied = f"; denied: {', '.join(verdict.denied)}" if verdict.denied else ""
+    word = "works" if verdict.is_good else "does not work"
+    yield f"{word}: {good} of {times} runs were good{where}{denied}"
+
+
+_VERBS = {"denied": "denied", "by rule": "answered by a rule of the profile", "logged": "logged"}
+
+
+def refusal_line(one: Judged, trials: int) -> str:
+    """One line of what was refused: the call, the answer, who and when."""
+    from tracer.cli.differences import architectures_text
+
+    refusal = one.refusal
+    times = f"{refusal.count} times" if refusal.count > 1 else "once"
+    runs = f" in {len(one.runs)} of {trials} runs" if trials > 1 else ""
+    thread = f" {refusal.thread}" if refusal.thread else ""
+    return (
+        f"{_VERBS[one.verdict]}: {refusal.syscall} -> {_answer(refusal)} on "
+        f"{architectures_text([refusal.architecture])} by {printable(refusal.executable, 80)} "
+        f"[{printable(refusal.comm, 16)}{thread}] in {printable(refusal.container, 60)}, "
+        f"{times}{runs}, last {_when(refusal.time)}"
+    )
+
+
+# As `watch` says it.
+def _answer(refusal: Refusal) -> str:
+    number = refusal.answer.errno
+    if number is not None:
+        return errno.errorcode.get(number, str(number))
+    return refusal.answer.action.replace("SCMP_ACT_", "").replace("_", "-").lower()
+
+
+def _when(nanoseconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(nanoseconds / 1e9))

@@ -1,0 +1,188 @@
+"""
+Whether a command works under a profile: what several trials showed, judged.
+
+The verdict is strict: whatever was refused counts, unless a rule of the profile itself answers it
+with an error. Printing is not done here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
+
+from tracer.profile import calls, floors, model
+from tracer.profile.answering import is_by_rule
+from tracer.profile.model import Profile
+from tracer.session.refusals import Refusal
+from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
+
+DENIED, BY_RULE, LOGGED = "denied", "by rule", "logged"
+# How a container may end that was asked to stop: by itself, by the usual signals, or by force.
+STOPPED = frozenset({0, 130, 131, 137, 143})
+ENGINE_FAILED = {
+    125: "the engine could not start the container",
+    126: "the container's command could not be executed",
+    127: "the container's command was not found",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """
+    Refusals of one kind in one or several trials, of which the last is described; its count is
+    that of all. `verdict`: DENIED, BY_RULE (the profile says so by a rule) or LOGGED.
+    """
+
+    refusal: Refusal
+    verdict: str
+    runs: FrozenSet[int]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    What several trials say of a profile.
+
+    `problems` has for each trial what was not as it should be, nothing for a good one. `unused`:
+    calls that the profile lets through and nothing made; `floor_unused`: such of them as a runtime
+    may need another time. `tried`: engines and runtimes.
+    """
+
+    trials: Tuple[Trial, ...]
+    problems: Tuple[Tuple[str, ...], ...]
+    refusals: Tuple[Judged, ...]
+    unused: Tuple[str, ...]
+    floor_unused: Tuple[str, ...]
+    tried: Tuple[str, ...]
+
+    @property
+    def denied(self) -> Tuple[str, ...]:
+        """The names of the calls that were denied, sorted."""
+        found = {one.refusal.syscall for one in self.refusals if one.verdict == DENIED}
+        return tuple(sorted(found))
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every trial ended as it should, with no denial."""
+        return bool(self.trials) and not any(self.problems)
+
+
+Told = Callable[[int, Trial, Tuple[str, ...]], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a profile: the file that it is in, how often, and the expected status."""
+
+    profile: Profile
+    path: str
+    times: int = 1
+    status: int = 0
+
+
+def verify(bench: Bench, plan: Plan, asked: Asked, signals: Watchful, told: Told) -> Verdict:
+    """
+    Try the profile as often as asked, or until somebody interrupts; `told` hears of each trial.
+
+    Raises CommandError if the command or the drive cannot be started.
+    """
+    trials: List[Trial] = []
+    problems: List[Tuple[str, ...]] = []
+    while len(trials) < asked.times and not signals.interrupted:
+        trials.append(attempt(bench, plan, asked.path, signals))
+        problems.append(problems_of(trials[-1], plan, asked))
+        told(len(trials), trials[-1], problems[-1])
+    if len(trials) < asked.times:
+        problems[-1:] = [(*problems[-1], "interrupted")]
+    return verdict_on(trials, problems, asked, plan.call.engine)
+
+
+def problems_of(trial: Trial, plan: Plan, asked: Asked) -> Tuple[str, ...]:
+    """What was not as it should be in one trial, a phrase each; denials among it."""
+    judged = judge([trial], asked.profile, plan.call.engine)
+    denied = [one.refusal for one in judged if one.verdict == DENIED]
+    problems = list(end_problems(trial, plan, asked.status))
+    if denied:
+        names = sorted({one.syscall for one in denied})
+        problems.append(f"denied: {', '.join(names)}")
+    return tuple(problems)
+
+
+def end_problems(trial: Trial, plan: Plan, expected: int) -> Tuple[str, ...]:
+    """What was not as it should be but for denials: how a trial ended, and what it cannot tell."""
+    found: List[str] = []
+    if trial.expired:
+        found.append("it took too long and was killed")
+    elif trial.status != expected and not (trial.stopped and trial.status in STOPPED):
+        because = ENGINE_FAILED.get(trial.status, "") if not trial.recordings else ""
+        found.append(f"exit code {trial.status}" + (f" ({because})" if because else ""))
+    if plan.drive and trial.drive is None:
+        found.append("the container ended before the drive could be started")
+    elif trial.drive:
+        found.append(f"the drive's exit code {trial.drive}")
+    found += [f"{name} never ran a program" for name in trial.failed]
+    found += [f"{name} ran without a filter" for name in trial.unfiltered]
+    if not (found or trial.recordings):
+        found.append("no container was seen")
+    if trial.lost:
+        found.append(f"{trial.lost} denials could not be told")
+    return tuple(found)
+
+
+def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> Tuple[Judged, ...]:
+    """Every kind of refusal in these trials, what was denied first, then by call and program."""
+    found: Dict[Tuple[object, ...], Judged] = {}
+    for number, trial in enumerate(trials, 1):
+        for one in trial.refusals:
+            verdict = _kind_of(one, profile, engine)
+            known = found.get((one.key, verdict))
+            count = one.count + (known.refusal.count if known else 0)
+            runs = (known.runs if known else frozenset()) | {number}
+            found[one.key, verdict] = Judged(replace(one, count=count), verdict, runs)
+    order = (DENIED, LOGGED, BY_RULE)
+    return tuple(
+        sorted(
+            found.values(),
+            key=lambda one: (order.index(one.verdict), one.refusal.syscall, one.refusal.executable),
+        )
+    )
+
+
+# Of several refusals of one kind only the last one's arguments are known.
+def _kind_of(one: Refusal, profile: Profile, engine: Optional[str]) -> str:
+    if one.answer.action == model.LOG:
+        return LOGGED
+    call = (one.architecture, one.number, one.arguments)
+    return BY_RULE if is_by_rule(profile, *call, one.answer, engine=engine) else DENIED
+
+
+def verdict_on(
+    trials: Sequence[Trial],
+    problems: Sequence[Tuple[str, ...]],
+    asked: Asked,
+    engine: str,
+) -> Verdict:
+    """What the trials so far say of the profile."""
+    made = {seen.name for trial in trials for one in trial.recordings for seen in one.observations}
+    idle = named_through(asked.profile) - made
+    floor = every_floor()
+    return Verdict(
+        trials=tuple(trials),
+        problems=tuple(problems),
+        refusals=judge(trials, asked.profile, engine),
+        unused=tuple(sorted(idle - floor)),
+        floor_unused=tuple(sorted(idle & floor)),
+        tried=tuple(dict.fromkeys(one for trial in trials for one in trial.tried)),
+    )
+
+
+def named_through(profile: Profile) -> FrozenSet[str]:
+    """The calls that a rule of the profile lets through, for some uses at least."""
+    return frozenset(
+        name for rule in profile.rules if calls.lets_through(rule) for name in rule.names
+    )
+
+
+def every_floor() -> FrozenSet[str]:
+    """What any runtime that was measured may call before the container's program runs."""
+    return frozenset().union(*(floors.floor_for(name, None) for name in floors.known_runtimes()))
