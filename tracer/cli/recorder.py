@@ -13,8 +13,8 @@ import click
 
 from tracer.cli import complain, options
 from tracer.cli.given import baseline_in
-from tracer.cli.results import Results, Written, deliver
-from tracer.errors import HostError, InputError
+from tracer.cli.results import Results, deliver
+from tracer.errors import InputError
 from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.profile.making import Wanted as Making
@@ -23,16 +23,18 @@ from tracer.session.assembly import Doubts, this_host
 from tracer.session.holdings import (
     Holding,
     Wanted,
+    gone,
     has_run,
     held,
-    is_unchanged,
-    recording_of,
+    recordings_of,
     refers,
+    unchanged,
 )
 from tracer.text import printable
 
 NOT_RUNNING = 1
 INCOMPLETE = 1
+AT_ONCE = 50  # recordings read and let go of together
 COLUMNS = ("CONTAINER", "NAME", "IMAGE", "STARTED", "ENDED", "CALLS", "")
 
 
@@ -213,31 +215,41 @@ def _chosen(containers: Sequence[Holding], wanted: Wanted) -> List[Holding]:
 
 
 def _collect(found: Recorder, results: Results, making: Making, chosen: Sequence[Holding]) -> int:
-    good = True
     for one in chosen:
         if one.claimed:
             complain(f"{one.name}: left to the hook or the run that is recording it")
-            continue
+    if not chosen:
+        complain("no container was recorded that fits")
+    free = [one for one in chosen if not one.claimed]
+    good = [
+        _collect_some(found, results, making, free[start : start + AT_ONCE])
+        for start in range(0, len(free), AT_ONCE)
+    ]
+    return 0 if all(good) else INCOMPLETE
+
+
+def _collect_some(
+    found: Recorder, results: Results, making: Making, some: Sequence[Holding]
+) -> bool:
+    """Write these, let go of those that are over; whether everything is as it was asked for."""
+    recordings = recordings_of(found, [one for one in some if has_run(one)])
+    good, done = True, []
+    for one in some:
+        recording = recordings.get(one.container.recording)
         if not has_run(one):
             complain(f"{one.name}: never came to run a program: nothing was recorded")
+        elif recording is None:
+            complain(gone(one))
+            good = False
+            continue
         else:
-            written = _written(found, results, making, one)
+            written = deliver(results, making, recording)
             good = good and written is not None and written.as_asked
             if written is None:
                 continue
-        if not one.running and is_unchanged(found, one):
-            found.release({one.container.recording})
-    if not chosen:
-        complain("no container was recorded that fits")
-    return 0 if good else INCOMPLETE
-
-
-def _written(found: Recorder, results: Results, making: Making, one: Holding) -> Optional[Written]:
-    try:
-        return deliver(results, making, recording_of(found, one))
-    except HostError as error:
-        complain(error)
-        return None
+        done.append(one)
+    found.release(unchanged(found, [one for one in done if not one.running]))
+    return good
 
 
 def _clock(time_ns: int) -> str:

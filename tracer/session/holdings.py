@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from tracer.container import engines
 from tracer.container.engines import Named, started_by_request
@@ -46,16 +46,17 @@ class Holding:
         return self.container.name or self.container.id[:12]
 
 
-def is_unchanged(recorder: Recorder, holding: Holding) -> bool:
+def unchanged(recorder: Recorder, containers: Sequence[Holding]) -> FrozenSet[int]:
     """
-    Whether a container that had ended has been left alone since it was looked at. Started again,
-    it goes on with the recording that it had.
+    The recordings of those that had ended and have been left alone since they were looked at.
+    Started again, a container goes on with the recording that it had.
     """
-    head = recorder.heads().get(holding.container.recording)
-    return (
-        head is not None
-        and not is_running(head)
-        and head.last_exit == holding.container.head.last_exit
+    heads = recorder.heads()
+    found = ((one.container, heads.get(one.container.recording)) for one in containers)
+    return frozenset(
+        before.recording
+        for before, head in found
+        if head and not is_running(head) and head.last_exit == before.head.last_exit
     )
 
 
@@ -199,20 +200,37 @@ def _is_late(head: Head, launch: Optional[Launch], named: Optional[Named], since
     return not named or not named.started or named.started < earliest
 
 
-def recording_of(recorder: Recorder, holding: Holding) -> Recording:
+def recordings_of(recorder: Recorder, containers: Sequence[Holding]) -> Dict[int, Recording]:
     """
-    What is held of a container now.
+    What is held of containers now, by recording, read at one go.
 
-    Raises HostError if it has been released, or has given way, while it was read.
+    Those are missing that have been released, or have given way, while they were read.
     """
     host = assembly.this_host()
-    one = holding.container
     others = {"recordings_lost": 0, "namespaces_lost": 0, "requests_lost": 0}
     state = replace(recorder.state(), **others)  # what is this one's is in its head
-    doubts = assembly.Doubts(state, recorder.recursion_misses())
-    run = assembly.run_of_container(one, engines.installed_version(one.runtime), (), False, host)
-    run = replace(run, integrity=run.integrity + doubts.reasons())
-    contents = recorder.contents({one.recording})
-    if one.recording not in recorder.heads():  # which goes before its contents do
-        raise HostError(f"{holding.name}: it is not held any more: somebody else has collected it")
-    return assembly.recording_of(run, [contents[one.recording]], host)
+    doubts = assembly.Doubts(state, recorder.recursion_misses()).reasons()
+    contents = recorder.contents({one.container.recording for one in containers})
+    still = recorder.heads()  # a head goes before its contents do
+    found: Dict[int, Recording] = {}
+    for one in (holding.container for holding in containers):
+        if one.recording in still:
+            version = engines.installed_version(one.runtime)
+            run = assembly.run_of_container(one, version, (), False, host)
+            run = replace(run, integrity=run.integrity + doubts)
+            found[one.recording] = assembly.recording_of(run, [contents[one.recording]], host)
+    return found
+
+
+def recording_of(recorder: Recorder, holding: Holding) -> Recording:
+    """What is held of one container now. Raises HostError if that is gone."""
+    number = holding.container.recording
+    found = recordings_of(recorder, [holding])
+    if number not in found:
+        raise gone(holding)
+    return found[number]
+
+
+def gone(holding: Holding) -> HostError:
+    """What to say of a container whose recording somebody else has taken meanwhile."""
+    return HostError(f"{holding.name}: it is not held any more: somebody else has collected it")

@@ -18,7 +18,7 @@ from tracer.kernel import wire
 from tracer.kernel.recorder import Content
 from tracer.kernel.wire import Head
 from tracer.session import holdings
-from tracer.session.holdings import Holding, Wanted, has_label, has_run, is_image, is_unchanged
+from tracer.session.holdings import Holding, Wanted, has_label, has_run, is_image
 
 SECOND = 1_000_000_000
 LAUNCH = ("conmon", "-c", ID, "-u", ID, "-r", "/usr/bin/crun", "-n", "web")
@@ -303,7 +303,7 @@ ENDED = container(outer=0, namespace=7, last_exit=9, executables=1)
 
 
 @pytest.mark.parametrize(
-    "later, unchanged",
+    "later, is_same",
     [
         (ENDED, True),
         (None, False),
@@ -312,13 +312,15 @@ ENDED = container(outer=0, namespace=7, last_exit=9, executables=1)
     ],
     ids=["as it was", "gone", "started again", "started again and ended"],
 )
-def test_what_has_changed_since_is_told(later: Optional[Head], unchanged: bool):
+def test_what_has_changed_since_is_told(later: Optional[Head], is_same: bool):
     """
     A container that was started again, even if it has ended again, is not what was looked at.
     """
     maps = Maps({} if later is None else {1: later})
 
-    assert is_unchanged(maps, only(ENDED)) == unchanged  # type: ignore[arg-type]
+    found = holdings.unchanged(maps, [only(ENDED)])  # type: ignore[arg-type]
+
+    assert found == ({1} if is_same else set())
 
 
 @pytest.mark.parametrize(
