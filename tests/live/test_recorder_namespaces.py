@@ -4,11 +4,14 @@ Tests of what the kernel side knows of PID namespaces: which recording each is, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.live.recorder import Place
+from tests.live.recorded import PROFILE
+from tests.live.recorder import OWN_BPFFS, OWN_LOCK, Place, place_with, program
 
 # Its first thread ends before the others, and so not as the namespace's last one.
 THREADS = """
@@ -29,6 +32,19 @@ with recorder.Recorder(loaded) as here:
 print(json.dumps([number for number, recording in found.items() if recording in over]))
 """
 
+CLAIM = """
+import sys
+from tracer.errors import HostError
+from tracer.hook import claiming
+try:
+    claiming.claim("0" * 64, int(sys.argv[1]))
+except HostError as error:
+    print(error)
+"""
+# What is compiled for little room is not kept for others.
+OWN_CACHE = "mkdir -p /var/cache && mount -t tmpfs -o mode=0755 none /var/cache"
+ROOM = 16
+
 
 def test_a_namespace_is_forgotten_with_its_last_thread(resident: Place):
     """
@@ -41,3 +57,31 @@ def test_a_namespace_is_forgotten_with_its_last_thread(resident: Place):
     kept = json.loads(resident.python(NAMESPACES))
 
     assert not {int(number) for number in ended} & set(kept)
+
+
+def test_a_recorder_that_users_have_filled_is_left_alone(tmp_path: Path):
+    """
+    Where nothing can give way, since too many namespaces are alive, `run` and `attach` say so and
+    record without it; the hook refuses in one line.
+    """
+    with (
+        place_with([OWN_BPFFS, OWN_LOCK, OWN_CACHE], tmp_path) as place,
+        contextlib.ExitStack() as many,
+    ):
+        place.start(MAX_RECORDINGS=ROOM)
+        for _ in range(ROOM):
+            unshared = ["unshare", "--pid", "--fork", "sh", "-c", "echo; exec cat"]
+            one = subprocess.Popen(unshared, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            many.enter_context(one)
+            assert one.stdout and one.stdout.readline() == b"\n"
+
+        run = place.seccomp_trace("run", "-o", PROFILE, "--", "true")
+        pid = ("--pid", str(one.pid), "--since-now", "--duration", "0.1")
+        attach = place.seccomp_trace("attach", *pid, "-o", PROFILE)
+        hook = place.entering(*program(CLAIM, str(one.pid)))
+        claim = subprocess.run(hook, capture_output=True, text=True)
+
+    assert (run.returncode, attach.returncode) == (0, 0), run.stderr + attach.stderr
+    for done in (run, attach):
+        assert done.stderr.count("no room left") == done.stderr.count("recording without it") == 1
+    assert claim.stdout.startswith("the recorder has no room left"), claim.stdout + claim.stderr

@@ -7,6 +7,7 @@ What belongs here: which map is read for which question. What does not: what the
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
+from tracer.errors import HostError
 from tracer.kernel import bpf, program, wire
 
 SECCOMP_FILTERS = "Seccomp_filters:"  # /proc/PID/status, since 5.9
@@ -85,6 +87,19 @@ class Recorder:
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         bpf.update(self._maps["switches"], bytes(4), wire.switches(now, strays, self._resident))
 
+    def _put(self, name: str, key: bytes, value: bytes) -> None:
+        try:
+            bpf.update(self._maps[name], key, value)
+        except OSError as error:
+            if error.errno not in (errno.E2BIG, errno.ENOMEM):
+                raise
+            raise full(name) from error
+
+    def is_full(self) -> bool:
+        """Whether no recording can begin."""
+        held = sum(1 for _ in bpf.items(self._maps["recordings"], 512))
+        return held >= self.room("recordings")
+
     def _value(self, name: str, size: int) -> bytes:
         return bpf.lookup(self._maps[name], bytes(4), size) or bytes(size)
 
@@ -98,11 +113,7 @@ class Recorder:
         """
         born = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         recording = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        bpf.update(
-            self._maps["recordings"],
-            wire.ID.pack(recording),
-            wire.command_head(born, os.getpid()),
-        )
+        self._put("recordings", wire.ID.pack(recording), wire.command_head(born, os.getpid()))
         own = os.pidfd_open(os.getpid())
         try:
             key = own.to_bytes(4, "little")
@@ -167,16 +178,16 @@ class Recorder:
         recording = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         born = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         head = wire.adopted_head(scope, born)
-        bpf.update(self._maps["recordings"], wire.ID.pack(recording), head)
+        self._put("recordings", wire.ID.pack(recording), head)
         return recording
 
     def enrol(self, recording: int, scope: wire.Adopted) -> None:
         """Have what enters the scope's container and namespace from now on recorded, too."""
         value = wire.ID.pack(recording)
         if scope.container:
-            bpf.update(self._maps["containers"], scope.container.encode(), value)
+            self._put("containers", scope.container.encode(), value)
         if scope.namespace:
-            bpf.update(self._maps["namespaces"], scope.namespace.to_bytes(4, "little"), value)
+            self._put("namespaces", scope.namespace.to_bytes(4, "little"), value)
 
     def take(self, recording: int, scope: wire.Adopted, threads: Mapping[int, str]) -> None:
         """
@@ -195,7 +206,10 @@ class Recorder:
         if not path:
             return wire.EXECUTABLE_UNKNOWN
         number, value = wire.path(path, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
-        bpf.update(self._maps["executables"], wire.EXECUTABLE_KEY.pack(recording, number), value)
+        try:
+            self._put("executables", wire.EXECUTABLE_KEY.pack(recording, number), value)
+        except HostError:
+            return wire.EXECUTABLE_UNKNOWN
         return number
 
     def spare(self, threads: Iterable[int]) -> None:
@@ -205,7 +219,7 @@ class Recorder:
 
     def claim(self, recording: int) -> None:
         """Keep a recording for who said so, for a while after its end."""
-        bpf.update(self._maps["claims"], wire.ID.pack(recording), wire.ID.pack(1))
+        self._put("claims", wire.ID.pack(recording), wire.ID.pack(1))
 
     def disclaim(self, recording: int) -> None:
         """Take back what `claim` said."""
@@ -239,6 +253,14 @@ class Recorder:
         for name in ("recordings", "claims", "observations", "executables", "requests"):
             for key, _ in list(bpf.items_of(self._maps[name], ended, 1024)):
                 bpf.delete(self._maps[name], key)
+
+
+def full(name: str) -> HostError:
+    """What to say when a map has no room left that anything in it could give."""
+    return HostError(
+        f"the recorder has no room left ({name}): too many containers and PID namespaces at once",
+        "seccomp-trace recorder status",
+    )
 
 
 def own_containers() -> FrozenSet[str]:

@@ -17,7 +17,7 @@ from tracer import __version__
 from tracer.errors import HostError
 from tracer.kernel import pinned, program
 from tracer.kernel.pinned import Stamp
-from tracer.kernel.recorder import Recorder, own
+from tracer.kernel.recorder import Recorder, full, own
 from tracer.kernel.wire import ADOPTED, COMMAND, Head
 
 if TYPE_CHECKING:  # imports half of the session, which would delay what only opens a recorder
@@ -151,10 +151,17 @@ def for_session(tell: Tell) -> Recorder:
     try:
         present = pinned.stamp()
         if present is not None:
-            return find()
+            return _with_room(find())
     except HostError as error:
         tell(f"{error}; recording without it")
     return own()
+
+
+def _with_room(recorder: Recorder) -> Recorder:
+    if recorder.is_full():
+        with recorder:
+            raise full("recordings")
+    return recorder
 
 
 def tidy(recorder: Recorder) -> None:

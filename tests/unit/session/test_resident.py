@@ -271,6 +271,39 @@ def test_a_session_that_cannot_use_it_says_so(stamped: pytest.MonkeyPatch):
     assert "0.0.9" in line and line.endswith("recording without it")
 
 
+def test_a_session_leaves_a_full_recorder_alone(stamped: pytest.MonkeyPatch):
+    """
+    Where everybody's recorder has no room a session says so and has its own.
+    """
+    told: list[str] = []
+    own, crowded = object(), Crowded()
+    pretend(stamped, OURS)
+    stamped.setattr(resident, "own", lambda: own)
+    stamped.setattr(resident, "find", lambda: crowded)
+
+    assert resident.for_session(told.append) is own
+    (line,) = told
+    assert "no room" in line and line.endswith("recording without it")
+    assert crowded.closed
+
+
+class Crowded:
+    """
+    A recorder without room.
+    """
+
+    closed = False
+
+    def is_full(self) -> bool:
+        return True
+
+    def __enter__(self) -> "Crowded":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+
+
 def test_a_session_says_nothing_where_there_is_none(stamped: pytest.MonkeyPatch):
     """
     Without a recorder that stays a session has its own, and no word is lost about it.
