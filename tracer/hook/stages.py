@@ -33,6 +33,12 @@ _NOTES = (REASONS, NOT_RECORDED)
 MOST_REASONS = 100
 LINE_LIMIT = 1000
 
+UID_MAP = "/proc/self/uid_map"
+ROOTLESS = HostError(
+    "the hook of a rootless container has no privilege to record it",
+    "root can: seccomp-trace recorder start, then seccomp-trace recorder collect",
+)
+
 Say = Callable[[object], None]
 
 
@@ -54,6 +60,10 @@ def begin(state: State, policy: Policy, say: Say) -> None:
     request = annotation.request_in(state.annotations)
     if request is None:
         return
+    if _is_rootless():
+        if not policy.best_effort:
+            raise ROOTLESS
+        return say(f"{ROOTLESS}; the container runs all the same, and nothing is recorded")
     with _outputs(request, policy) as outputs:
         outputs.check()
         _baseline_of(request)
@@ -73,7 +83,7 @@ def end(state: State, policy: Policy, say: Say) -> None:
     Raises SeccompTraceError if the profile could not be written under the name asked for.
     """
     request = annotation.request_in(state.annotations)
-    if request is None:
+    if request is None or _is_rootless():  # of which the beginning has told
         return
     with _outputs(request, policy) as outputs:
         try:
@@ -87,6 +97,12 @@ def end(state: State, policy: Policy, say: Say) -> None:
         reasons = [f"{one.text} ({one.count})" for one in recording.reasons]
         outputs.explain(REASONS, state.id, reasons)
     raise HostError(f"{request.output}{INCOMPLETE}: not complete: {reasons[0]}")
+
+
+# In a user namespace everything looks as if root ran, but nothing of the host's is root's.
+def _is_rootless() -> bool:
+    with open(UID_MAP, encoding="ascii") as ids:
+        return ids.read().split() != ["0", "0", str(2**32 - 1)]
 
 
 def _claim(state: State) -> None:

@@ -97,6 +97,25 @@ def test_what_is_wrong_with_the_request_comes_first(place: Path):
     assert names(place) == []
 
 
+def test_a_rootless_containers_hook_says_who_can_record_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    In a user namespace it does not blame a directory that is not root's there; the end, which tells
+    nobody anything, is quiet.
+    """
+    (place.parent / "uid_map").write_text("         0       1000          1\n")
+    monkeypatch.setattr(stages, "UID_MAP", str(place.parent / "uid_map"))
+
+    with pytest.raises(HostError, match="rootless"):
+        begin(f"of:{place}/p")
+    (said,) = begin(f"of:{place}/p", best_effort=True)
+    end(f"of:{place}/p")
+
+    assert "rootless" in said and "runs all the same" in said
+    assert names(place) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
