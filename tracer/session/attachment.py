@@ -22,7 +22,7 @@ from tracer.session import assembly, resident
 from tracer.session.adoption import adopt
 from tracer.session.belonging import Container
 from tracer.session.command import Pace, Signals, wait_until
-from tracer.session.holdings import Holding, held
+from tracer.session.holdings import Holding, doubts_of_one, held
 from tracer.session.looking import Tell, Watch, seen_of
 
 LOOK_SECONDS = 0.25
@@ -145,15 +145,15 @@ def _adopted(recorder: Recorder, target: Target) -> int:
 
 def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Holding]) -> Recording:
     host = assembly.this_host()
+    contents = recorder.contents({number})
+    # A head goes before its contents do; and read after them, it knows of all that they lack.
     head = _still_held(recorder, number, plan.target)
     run = _run(plan.target, head, number, known, host)
-    doubts = assembly.Doubts(recorder.losses(), recorder.recursion_misses())
-    run = replace(run, integrity=run.integrity + doubts.reasons())
+    doubts = doubts_of_one(recorder.losses(), recorder.recursion_misses())
+    run = replace(run, integrity=run.integrity + doubts)
     if plan.since_now and assembly.LATE in run.integrity:
         others: Tuple[Reason, ...] = tuple(one for one in run.integrity if one != assembly.LATE)
         run = replace(run, integrity=others, notes=(*run.notes, SINCE_NOW))
-    contents = recorder.contents({number})
-    _still_held(recorder, number, plan.target)  # it goes before its contents do
     return assembly.recording_of(run, [contents[number]], host)
 
 

@@ -16,8 +16,8 @@ from tracer.container.podman import Launch, read_launch
 from tracer.errors import HostError
 from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
-from tracer.kernel.wire import ADOPTED, COMMAND, Head
-from tracer.recording import Recording
+from tracer.kernel.wire import ADOPTED, COMMAND, Head, State
+from tracer.recording import Reason, Recording
 from tracer.session import assembly
 from tracer.session.belonging import Container, genuine, runtime_of
 from tracer.session.resident import is_running
@@ -207,19 +207,25 @@ def recordings_of(recorder: Recorder, containers: Sequence[Holding]) -> Dict[int
     Those are missing that have been released, or have given way, while they were read.
     """
     host = assembly.this_host()
-    others = {"recordings_lost": 0, "namespaces_lost": 0, "requests_lost": 0}
-    state = replace(recorder.state(), **others)  # what is this one's is in its head
-    doubts = assembly.Doubts(state, recorder.recursion_misses()).reasons()
     contents = recorder.contents({one.container.recording for one in containers})
-    still = recorder.heads()  # a head goes before its contents do
+    # A head goes before its contents do; and read after them, it knows of all that they lack.
+    still = recorder.heads()
+    doubts = doubts_of_one(recorder.state(), recorder.recursion_misses())
     found: Dict[int, Recording] = {}
     for one in (holding.container for holding in containers):
         if one.recording in still:
             version = engines.installed_version(one.runtime)
+            one = replace(one, head=still[one.recording])
             run = assembly.run_of_container(one, version, (), False, host)
             run = replace(run, integrity=run.integrity + doubts)
             found[one.recording] = assembly.recording_of(run, [contents[one.recording]], host)
     return found
+
+
+def doubts_of_one(state: State, skipped: Mapping[str, int]) -> Tuple[Reason, ...]:
+    """What a whole recorder's counters say against a container, whose head has its own losses."""
+    others = {"recordings_lost": 0, "namespaces_lost": 0, "requests_lost": 0}
+    return assembly.Doubts(replace(state, **others), skipped).reasons()
 
 
 def recording_of(recorder: Recorder, holding: Holding) -> Recording:

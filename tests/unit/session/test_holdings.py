@@ -349,6 +349,17 @@ def test_what_others_lost_is_nothing_against_a_recording():
     assert recording.complete and recording.name == ID[:12]
 
 
+def test_what_was_lost_while_it_was_read_speaks_against_it():
+    """
+    A call that was lost after the container was listed, and before its calls were read, is said.
+    """
+    later = Maps({1: dataclasses.replace(ENDED, lost=1)})
+
+    recording = holdings.recording_of(later, only(ENDED))  # type: ignore[arg-type]
+
+    assert [one.code for one in recording.reasons] == ["calls-lost"]
+
+
 def test_a_recording_that_goes_while_it_is_read_is_none():
     """
     What somebody else releases meanwhile may have been read in part only.
