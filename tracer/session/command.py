@@ -94,7 +94,9 @@ class Signals:
 
     def next(self, seconds: float) -> Optional["signal.struct_siginfo"]:
         """The next signal that arrives within this time, or None."""
-        return signal.sigtimedwait(self._waited_for, max(seconds, 0))
+        found = signal.sigtimedwait(self._waited_for, max(seconds, 0))
+        # CPython gives what it has not filled in if the time is up after a stop and SIGCONT (EINTR).
+        return found if found is not None and found.si_signo in self._waited_for else None
 
 
 def _environment(variables: Mapping[str, str]) -> Dict[bytes, bytes]:
