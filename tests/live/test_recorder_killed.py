@@ -308,8 +308,9 @@ def test_what_cannot_be_written_is_kept(podman: Engine, busybox: ImageLoader, re
     env = podman.environment
     podman.run("run", "--name", "big", busybox(podman), "calls", *making("times"))
     full = "mount -t tmpfs -o size=64k none /mnt && head -c 64k /dev/zero >/mnt/full && cd /mnt"
-    elsewhere = " && ".join(
-        f"mount -t tmpfs -o ro none {place}" for place in ("/var/tmp", "/tmp", "/run", "/dev/shm")
+    elsewhere = " && ".join(  # read-only, and still there: the checkout may be below one of them
+        f"mount --rbind {place} {place} && mount -o remount,bind,ro {place}"
+        for place in ("/var/tmp", "/tmp", "/run", "/dev/shm")
     )
     collect = [str(PROGRAM), "recorder", "collect", "-o", "/mnt", "big"]
 
