@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.live.command import PROGRAM
 from tests.live.recorded import PROFILE
 from tests.live.recorder import OWN_BPFFS, OWN_LOCK, Place, place_with, program
 
@@ -85,3 +86,20 @@ def test_a_recorder_that_users_have_filled_is_left_alone(tmp_path: Path):
     for done in (run, attach):
         assert done.stderr.count("no room left") == done.stderr.count("recording without it") == 1
     assert claim.stdout.startswith("the recorder has no room left"), claim.stdout + claim.stderr
+
+
+def test_who_numbers_processes_otherwise_lets_nothing_go(resident: Place):
+    """
+    From within another PID namespace a `run` looks as if it were dead: it is left alone.
+    """
+    waiting = ("sh", "-c", "echo ready; read line")
+    run = resident.seccomp_trace.start("run", "-o", PROFILE, "--", *waiting)
+    assert run.stdout and run.stdout.readline() == "ready\n"
+
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", str(PROGRAM), "recorder", "ps"]
+    done = subprocess.run(resident.entering(*apart), capture_output=True, text=True)
+    _, said = run.communicate("go on\n", timeout=60)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "another PID namespace" in done.stderr
+    assert run.returncode == 0, said

@@ -49,13 +49,15 @@ class Stamp:
     Whose recorder it is.
 
     `sources`: hash of what was compiled, without which its maps' layout is unknown. `started`: ns,
-    CLOCK_BOOTTIME. `mounted`: bpffs was mounted for it.
+    CLOCK_BOOTTIME. `mounted`: bpffs was mounted for it. `namespace`: the inode number of the PID
+    namespace whose numbers of processes it holds, 0 if unknown.
     """
 
     version: str
     sources: str
     started: int
     mounted: bool
+    namespace: int = 0
 
 
 @contextmanager
@@ -203,6 +205,7 @@ def _read(descriptor: int) -> Stamp:
             sources=str(fields.get("sources", "")),
             started=int(fields.get("started", 0)),
             mounted=bool(fields.get("mounted", False)),
+            namespace=int(fields.get("namespace", 0)),
         )
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return Stamp("of an unknown version", "", 0, False)

@@ -71,7 +71,7 @@ def _start(mounted: bool, capacity: Mapping[str, int]) -> None:
         recorder.make_resident()
         _make_own_container_known(recorder)
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        stamp = Stamp(__version__, program.identity(), now, mounted)
+        stamp = Stamp(__version__, program.identity(), now, mounted, _namespace())
         recorder.pin(lambda loaded: pinned.keep(loaded, stamp))
 
 
@@ -114,8 +114,11 @@ def stop() -> Optional[Left]:
 def _left(present: Stamp) -> Left:
     if present.sources != program.identity():
         return Left(0, 0)  # nobody here can read what it holds
-    with find() as recorder:
-        held = [head for head in recorder.heads().values() if head.container]
+    try:
+        with find() as recorder:
+            held = [head for head in recorder.heads().values() if head.container]
+    except HostError:  # it counts processes otherwise than we do
+        return Left(0, 0)
     return Left(len(held), sum(head.alive > 0 for head in held))
 
 
@@ -126,12 +129,21 @@ def find() -> Recorder:
         raise HostError("no recorder is running here", START)
     if present.sources != program.identity():
         raise _foreign(present, REPLACE)
+    if present.namespace not in (0, _namespace()):
+        raise HostError(
+            "the recorder that is running here numbers processes as another PID namespace does",
+            "go where it was started: on the host, or in a container with --pid=host",
+        )
     loaded = pinned.opened()
     if loaded is None:
         raise HostError("the recorder is being stopped right now", START)
     recorder = Recorder(loaded)
     tidy(recorder)
     return recorder
+
+
+def _namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def ensure() -> Recorder:

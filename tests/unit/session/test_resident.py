@@ -4,6 +4,7 @@ Tests of who may start, use and take away the recorder that stays; the kernel's 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import time
@@ -191,6 +192,17 @@ def test_without_a_recorder_there_is_none(stamped: pytest.MonkeyPatch):
     with pytest.raises(HostError, match="no recorder is running"):
         resident.find()
     assert resident.stop() is None
+
+
+def test_one_that_numbers_processes_otherwise_is_not_used(stamped: pytest.MonkeyPatch):
+    """
+    Whose run is still there nobody can tell from within another PID namespace.
+    """
+    pretend(stamped, dataclasses.replace(OURS, namespace=5))
+    stamped.setattr(pinned, "opened", None)
+
+    with pytest.raises(HostError, match="another PID namespace"):
+        resident.find()
 
 
 def test_one_that_is_just_being_stopped_is_none(stamped: pytest.MonkeyPatch):
