@@ -23,6 +23,7 @@ HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 MESSAGE_LIMIT = 65536
 ROOM = 16 << 20  # bytes of messages that may wait for us
 AT_ONCE = 5000  # messages that are read in one look, so that a flood does not stop the telling
+DROPPED_AT_MOST = 200_000
 
 # Of a socket, include/uapi/asm-generic/socket.h and linux/sock_diag.h: SK_MEMINFO_DROPS.
 SO_RCVBUFFORCE, SO_MEMINFO = 33, 55
@@ -61,7 +62,7 @@ class Message:
 
 class Audit:
     """
-    The messages from now on. A context manager.
+    The messages from now on. A context manager. `are_waiting`: whether the last look left some.
 
     Raises HostError when made if they cannot be read here.
     """
@@ -85,6 +86,8 @@ class Audit:
             joined.close()
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
 
+        self.are_waiting = False
+
     def __enter__(self) -> "Audit":
         return self
 
@@ -93,6 +96,7 @@ class Audit:
 
     def waiting(self) -> Iterator[Message]:
         """Those that have come since, AT_ONCE at most: the rest waits."""
+        self.are_waiting = False
         for _ in range(AT_ONCE):
             try:
                 data = self._socket.recv(MESSAGE_LIMIT, socket.MSG_DONTWAIT)
@@ -103,6 +107,17 @@ class Audit:
                     raise
                 continue  # some were lost meanwhile
             yield from read(data)
+        self.are_waiting = True
+
+    def drop(self) -> int:
+        """Read what is waiting for nobody, DROPPED_AT_MOST messages; how many those were."""
+        for count in range(DROPPED_AT_MOST):
+            try:
+                self._socket.recv(1, socket.MSG_DONTWAIT)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    return count
+        return DROPPED_AT_MOST
 
     def lost(self) -> int:
         """How many messages, about seccomp or not, found no room while others waited for us."""

@@ -95,7 +95,7 @@ class Signals:
     def next(self, seconds: float) -> Optional["signal.struct_siginfo"]:
         """The next signal that arrives within this time, or None."""
         found = signal.sigtimedwait(self._waited_for, max(seconds, 0))
-        # CPython gives what it has not filled in if the time is up after a stop and SIGCONT (EINTR).
+        # CPython gives what it has not filled in if the time is up after SIGCONT (EINTR).
         return found if found is not None and found.si_signo in self._waited_for else None
 
 

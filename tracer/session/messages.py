@@ -52,11 +52,21 @@ class Messages:
     def __init__(self, messages: Audit) -> None:
         self._messages = messages
         self._kinds: Dict[Place, Set[Kind]] = {}
+        self._dropped = 0
         self.strangers = self.full = 0
 
+    @property
+    def are_waiting(self) -> bool:
+        """Whether the last look left some."""
+        return self._messages.are_waiting
+
     def lost(self) -> int:
-        """How many messages found no room."""
-        return self._messages.lost()
+        """How many messages found no room, or were not read in time."""
+        return self._messages.lost() + self._dropped
+
+    def end(self) -> None:
+        """Nothing is read any more."""
+        self._dropped += self._messages.drop()
 
     def new(self, place_of_ended: PlaceOfEnded) -> Iterator[Logged]:
         """What was logged or killed since the last time."""

@@ -151,8 +151,9 @@ class Looks:
 
     @property
     def are_waiting(self) -> bool:
-        """Whether there are denials that wait for their container's name."""
-        return bool(self._waiting)
+        """Whether there is more to tell: messages to be read, or containers to be named."""
+        behind = self._messages is not None and self._messages.are_waiting
+        return behind or bool(self._waiting)
 
     def new(self) -> List[Denial]:
         """Denials since the last look that can be told now, the oldest first."""
@@ -171,6 +172,8 @@ class Looks:
     def last(self) -> List[Denial]:
         """What still waits, without names."""
         told: List[Denial] = []
+        if self._messages is not None:
+            self._messages.end()
         for _, place, denial in self._waiting.values():
             self._settle(replace(denial, name=unnamed(place)), False, told)
         self._waiting.clear()

@@ -3,8 +3,8 @@
  *
  * denied loop NUMBER TIMES [FIRST]   makes a call so often; prints how often it failed with EPERM
  * denied crowd NUMBER TIMES          the same in each of 100 threads, all at the same time
- * denied many NUMBER COUNT           makes COUNT calls of different numbers, from NUMBER on
- * denied own                         loads a filter that answers getppid with EACCES, and calls it
+ * denied own NUMBER COUNT            loads a filter of its own that answers every number from NUMBER
+ *                                    on with EACCES, and makes COUNT calls of different numbers
  * denied trap NUMBER TIMES           prints how many SIGSYS came, and of which call the last told
  * denied thread NUMBER               a thread of its own makes the call; prints when that is gone
  */
@@ -51,11 +51,11 @@ static void crowd(void)
 		pthread_join(threads[i], NULL);
 }
 
-static void load_filter(void)
+static void load_own_filter(void)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -63,6 +63,13 @@ static void load_filter(void)
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void call_under_own_filter(void)
+{
+	load_own_filter();
+	for (long i = 0; i < times; i++)
+		refused += syscall(number + i, 0, 0, 0, 0, 0, 0) == -1 && errno == EACCES;
 }
 
 static void on_trap(int signal, siginfo_t *information, void *context)
@@ -105,11 +112,8 @@ int main(int argc, char **argv)
 		loop(NULL);
 	else if (!strcmp(what, "crowd"))
 		crowd();
-	else if (!strcmp(what, "many"))
-		for (long last = number + times; number < last; number++)
-			syscall(number, 0, 0, 0, 0, 0, 0);
 	else if (!strcmp(what, "own"))
-		load_filter(), refused = syscall(SYS_getppid) == -1 && errno == EACCES;
+		call_under_own_filter();
 	else if (!strcmp(what, "thread"))
 		in_a_thread();
 	else if (!strcmp(what, "trap")) {
