@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,8 +144,16 @@ def identity() -> str:
 
 
 def _files(source: Source) -> List[Path]:
+    """A source with what it includes; other sources' headers make no other one of it."""
     directory = bpf_directory()
-    return [directory / source.file, *directory.rglob("*.h")]
+    found = list((directory / "include").rglob("*.h"))
+    waiting = [source.file]
+    while waiting:
+        file = directory / waiting.pop()
+        if file not in found:
+            found.append(file)
+            waiting += re.findall(r'^#include "(.*)"', file.read_text(), re.MULTILINE)
+    return found
 
 
 def _image(source: Source, constants: Mapping[str, int]) -> image.Image:
