@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Optional
 
 import click
 
-from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options
+from tracer.cli import LINE_LIMIT, TRACER_FAILED, options
 from tracer.cli.given import baseline_in
 from tracer.cli.results import Results, deliver
 from tracer.profile.making import Wanted
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("container", required=False)
 @click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="A process instead.")
+@options.engine
 @click.option(
     "-o", "--output", metavar="PROFILE|DIR/|-", help="Where the profile goes. [NAME.seccomp.json]"
 )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 def attach(
     container: Optional[str],
     pid: Optional[int],
+    engine: Optional[str],
     output: Optional[str],
     recording: Optional[str],
     baseline: Optional[str],
@@ -55,10 +58,13 @@ def attach(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
         baseline=baseline_in(baseline),
     )
+    from tracer.kernel.program import unprivileged
     from tracer.session import attachment
     from tracer.session.command import Signals
 
-    target = attachment.container(container) if container else attachment.process(pid or 0)
+    if os.geteuid() != 0:
+        raise unprivileged()  # before an engine says that it knows no such container
+    target = attachment.container(container, engine) if container else attachment.process(pid or 0)
     plan = attachment.Plan(target, duration, since_now)
     with Results(output, recording) as results, Signals() as signals:
         return _record(results, wanted, plan, signals)
@@ -74,7 +80,5 @@ def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> i
             life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
 
         recording = attachment.attach(plan, signals, life.show, tell)
-    if not recording.observations:
-        complain(f"{plan.target.name} made no call while it was recorded")
     written = deliver(results, wanted, recording)
     return 0 if written is not None and written.as_asked else TRACER_FAILED

@@ -37,6 +37,7 @@ def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bo
     A container that is run with --annotation io.containers.trace-syscall=of:/abs/path is then
     recorded, and its profile written to that path when it has ended.
     """
+    _refuse_others()
     read = directories.read_by_podman()
     place = os.path.abspath(hooks_dir) if hooks_dir else directories.default(read)
     _refuse_rivals({place, *(read or ())})
@@ -63,6 +64,7 @@ def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bo
 @click.option("--hooks-dir", metavar="DIR", help=HOOKS_DIR)
 def uninstall(hooks_dir: Optional[str]) -> int:
     """Remove the hook's files, and nothing that somebody else has written."""
+    _refuse_others()
     read = directories.read_by_podman() or ()
     where = [os.path.abspath(hooks_dir)] if hooks_dir else sorted({directories.OVERRIDE, *read})
     ours = [
@@ -77,6 +79,11 @@ def uninstall(hooks_dir: Optional[str]) -> int:
     if not ours:
         complain(f"nothing of ours is in {', '.join(where)}")
     return 0
+
+
+def _refuse_others() -> None:
+    if os.geteuid() != 0:
+        raise HostError("the hooks that engines run as root are root's to install", "be root")
 
 
 def _refuse_rivals(where: "set[str]") -> None:

@@ -49,6 +49,13 @@ def baseline(command: Decorated) -> Decorated:
     )(command)
 
 
+def engine(command: Decorated) -> Decorated:
+    """--engine."""
+    return click.option(
+        "--engine", type=click.Choice(["podman", "docker"]), help="Whose CONTAINER it is."
+    )(command)
+
+
 def form(command: Decorated) -> Decorated:
     """--format."""
     return click.option(

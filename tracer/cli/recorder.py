@@ -14,7 +14,7 @@ import click
 from tracer.cli import complain, options
 from tracer.cli.given import baseline_in
 from tracer.cli.results import Results, deliver
-from tracer.errors import InputError
+from tracer.errors import InputError, OutputError
 from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.profile.making import Wanted as Making
@@ -33,7 +33,7 @@ from tracer.session.holdings import (
 from tracer.text import printable
 
 NOT_RUNNING = 1
-INCOMPLETE = 1
+INCOMPLETE = NOTHING_FITS = 1
 AT_ONCE = 50  # recordings read and let go of together
 COLUMNS = ("CONTAINER", "NAME", "IMAGE", "STARTED", "ENDED", "CALLS", "")
 
@@ -62,8 +62,8 @@ def stop() -> int:
         complain("no recorder is running here: there was nothing to stop")
     elif left.recordings:
         complain(
-            f"{left.recordings} recordings that nobody had collected are gone, "
-            f"{left.running} of them of running containers"
+            f"recordings that nobody had collected are gone: {left.recordings}, "
+            f"of running containers: {left.running}"
         )
     return 0
 
@@ -198,6 +198,8 @@ def collect(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
         baseline=baseline_in(baseline),
     )
+    if not os.path.isdir(output):
+        raise OutputError(f"{output}: is no directory, as -o must be here", f"mkdir -p {output}")
     with resident.find() as found, Results(os.path.join(output, "")) as results:
         return _collect(found, results, making, _chosen(held(found), wanted))
 
@@ -220,6 +222,7 @@ def _collect(found: Recorder, results: Results, making: Making, chosen: Sequence
             complain(f"{one.name}: left to the hook or the run that is recording it")
     if not chosen:
         complain("no container was recorded that fits")
+        return NOTHING_FITS
     free = [one for one in chosen if not one.claimed]
     good = [
         _collect_some(found, results, making, free[start : start + AT_ONCE])

@@ -67,6 +67,8 @@ def lock() -> Iterator[None]:
 
     Raises HostError.
     """
+    if os.geteuid() != 0:
+        raise program.unprivileged()
     with ExitStack() as opened:
         try:
             opened.callback(os.close, _locked())

@@ -29,6 +29,7 @@ LOOK_SECONDS = 0.25
 SINCE_NOW = (
     "recorded from when it was attached to (--since-now): what it had called before is not in it"
 )
+NO_CALL = Reason("no-call", "no call was made while it was recorded", 1)
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,17 @@ class Plan:
     since_now: bool = False
 
 
-def container(reference: str) -> Target:
-    """The running container of a name or id. Raises InputError."""
-    found = find_running(reference)
+def container(reference: str, engine: Optional[str] = None) -> Target:
+    """The running container of a name or id, of this engine or any. Raises InputError."""
+    found = find_running(reference, engine)
     return Target(found.named.process, found.engine, found.named)
 
 
 def process(number: int) -> Target:
-    """The process of a number. Raises InputError if there is none."""
+    """The process of a number. Raises InputError if there is none, or it is the kernel's own."""
     tasks.scope_of(number)
+    if not any(tasks.threads(tasks.Scope(number)).values()):
+        raise InputError(f"process {number} is the kernel's own: it makes no system calls")
     return Target(number, command=tasks.command_of(number))
 
 
@@ -85,7 +88,8 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
         if known is None and recorder.is_resident:
             ending.callback(recorder.release, {number})
         end = None if plan.duration is None else time.monotonic() + plan.duration
-        tell(f"recording {plan.target.name} until it ends; Ctrl-C stops recording, nothing else")
+        lasting = "until it ends" if plan.duration is None else f"for {plan.duration:g} s"
+        tell(f"recording {plan.target.name} {lasting}; Ctrl-C stops recording, nothing else")
 
         def done() -> bool:
             head = recorder.heads().get(number)
@@ -154,6 +158,8 @@ def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Hold
     if plan.since_now and assembly.LATE in run.integrity:
         others: Tuple[Reason, ...] = tuple(one for one in run.integrity if one != assembly.LATE)
         run = replace(run, integrity=others, notes=(*run.notes, SINCE_NOW))
+    if not contents[number].calls:
+        run = replace(run, integrity=(*run.integrity, NO_CALL))
     return assembly.recording_of(run, [contents[number]], host)
 
 

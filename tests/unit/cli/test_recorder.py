@@ -152,7 +152,7 @@ def test_start_says_which_it_was(monkeypatch: pytest.MonkeyPatch):
     [
         (None, "nothing to stop"),
         (resident.Left(0, 0), ""),
-        (resident.Left(3, 1), "3 recordings that nobody had collected are gone, 1 of them"),
+        (resident.Left(3, 1), "nobody had collected are gone: 3, of running containers: 1"),
     ],
 )
 def test_stop_says_what_went(monkeypatch: pytest.MonkeyPatch, left: object, words: str):
@@ -360,9 +360,10 @@ def test_collect_keeps_what_was_started_again(found: Found, monkeypatch: pytest.
     [
         (["-o", "."], click.UsageError, "Name containers"),
         (["web", "other", "-o", "."], None, "other: nothing is recorded"),
-        (["web", "-o", "nowhere"], None, "no such directory"),
+        (["web", "-o", "nowhere"], None, "nowhere: is no directory"),
+        (["web", "-o", "-"], None, "-: is no directory"),
     ],
-    ids=["nothing said", "not there", "no directory"],
+    ids=["nothing said", "not there", "no directory", "standard output"],
 )
 def test_collect_says_what_is_wrong(
     found: Found, arguments: list[str], error: Optional[type[Exception]], words: str
@@ -379,9 +380,9 @@ def test_collect_says_what_is_wrong(
 
 def test_collect_says_that_nothing_fits(found: Found):
     """
-    A choice that no container fits is no error.
+    A script that waits for a recording must not take none for one.
     """
     done = call("collect", "--name", "other", "-o", ".")
 
-    assert (done.status, found.released) == (0, [])
+    assert (done.status, found.released) == (1, [])
     assert "no container was recorded that fits" in done.stderr
