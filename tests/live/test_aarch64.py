@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.kernel.btf_blob import kernel_of
 from tracer.errors import HostError
-from tracer.kernel import program, wire
+from tracer.kernel import denials, program, wire
 from tracer.kernel.btf import TypeInformation
 from tracer.kernel.layout import constants
 
@@ -45,6 +45,24 @@ def test_the_kernel_side_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
     assert {wire.AUDIT_ARCH_AARCH64, wire.AUDIT_ARCH_ARM, NR_WRITE, NR_SENDTO} <= found
     assert {TIF_32BIT, 1 << TIF_32BIT} & found  # shifted down, or masked
     assert not {wire.AUDIT_ARCH_X86_64, wire.AUDIT_ARCH_I386} & found
+
+
+def test_what_watches_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
+    """
+    So does what `watch` loads, and its programs tell that machine's calls, not x86's.
+    """
+    kept = tuple(name for name in program.BCC_VARIABLES if name != "ARCH")
+    monkeypatch.setattr(program, "BCC_VARIABLES", kept)
+    monkeypatch.setenv("ARCH", "arm64")
+    offsets = constants(TypeInformation(kernel_of("aarch64")), "aarch64")
+    flags = [f"-D{name}={value}" for name, value in offsets.items()]
+
+    image = program.compiled(denials.SOURCE, flags)
+
+    assert all(image.programs[name].code for name in denials.SOURCE.programs)
+    code = image.programs["on_leave"].code
+    assert {wire.AUDIT_ARCH_AARCH64, wire.AUDIT_ARCH_ARM} <= immediates(code)
+    assert not {wire.AUDIT_ARCH_X86_64, wire.AUDIT_ARCH_I386} & immediates(code)
 
 
 def test_a_layout_for_no_known_machine_does_not_compile():
