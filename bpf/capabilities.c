@@ -121,11 +121,16 @@ static __always_inline void settle(struct holder *holder, const void *cred)
 	holder->namespace = (u64)namespace;
 }
 
-static __always_inline u8 class_of(const struct holder *holder, const void *namespace)
+/* Before the first program the runtime itself is in the container's user namespace already. */
+static __always_inline u8 class_of(const struct holder *holder, const struct asked *asked)
 {
-	if (!peek_word(namespace, USER_NAMESPACE_LEVEL))
+	u64 own = holder->namespace;
+
+	if (!peek_word(asked->namespace, USER_NAMESPACE_LEVEL))
 		return HOSTS;
-	return holder->namespace == (u64)namespace ? CONTAINERS : INNER;
+	if (!own)
+		own = (u64)peek(asked->cred, CRED_NAMESPACE);
+	return own == (u64)asked->namespace ? CONTAINERS : INNER;
 }
 
 /*
@@ -256,7 +261,7 @@ int on_check(u64 *ctx)
 	if (key.executable != EXECUTABLE_RUNTIME)
 		settle(holder, asked.cred);
 	asked.registers = (const void *)bpf_task_pt_regs(task);
-	key.namespace = class_of(holder, asked.namespace);
+	key.namespace = class_of(holder, &asked);
 	describe(&key, &asked, task);
 	key.site = note_site(ctx, fresh, is_overcommit(&key, asked.registers));
 	count(holder, &key, fresh, task);

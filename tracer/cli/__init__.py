@@ -33,7 +33,7 @@ COMMANDS = {
     "check": "Name what a profile would deny of what was recorded, and of its runtime.",
     "lint": "Say what is suspicious about a profile by itself.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
-    "caps": "Capabilities: decode masks, show what a container holds.",
+    "caps": "Capabilities: decode masks, show what a container holds, name what it needs.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }
 

@@ -1,5 +1,5 @@
 """
-`seccomp-trace caps`: what capabilities are called, and who holds which.
+`seccomp-trace caps`: what capabilities are called, who holds which, and who needs which.
 """
 
 from __future__ import annotations
@@ -10,16 +10,23 @@ from typing import Iterator, Optional, Tuple
 import click
 
 from tracer.capabilities import names
-from tracer.cli import holdings
+from tracer.capabilities.required import Required
+from tracer.capabilities.required import required as what_is_required
+from tracer.cli import complain, holdings
+from tracer.cli import required as writing
+from tracer.cli.given import refuse_twice
+from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.container.engines import registry
 from tracer.container.first_process import Running, find_running
 from tracer.container.process import last_capability, read_members, read_process
+from tracer.errors import InputError
+from tracer.recording import merge
 from tracer.text import printable
 
 
 @click.group()
 def caps() -> None:
-    """Capabilities: decode masks, show what a container holds."""
+    """Capabilities: decode masks, show what a container holds, and name what it needs."""
 
 
 @caps.command()
@@ -97,3 +104,50 @@ def _document(running: Optional[Running]) -> Optional[object]:
         return None
     named = running.named
     return {"id": named.id, "name": named.name, "image": named.image, "process": named.process}
+
+
+@caps.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", *writing.FORMATS]),
+    default="text",
+    show_default=True,
+    help="kubernetes: a securityContext; oci: process.capabilities of a config.json.",
+)
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
+def required(form: str, recordings: Tuple[str, ...]) -> int:
+    """
+    Which capabilities the programs of RECORDING... need, and who asked for them.
+
+    Needed is what the kernel was asked for and granted; refused is what was asked for in vain;
+    unused is what the containers might have had and never asked for. Checks that the kernel makes
+    without meaning them do not count.
+    """
+    refuse_twice(recordings)
+    whole = merge(*read_recordings(recordings))
+    for line in incomplete_lines(whole):
+        complain(f"not complete: {line}")
+    found = what_is_required(whole)
+    if len(found.unknown) == len(whole.runs):
+        raise InputError(
+            "no capability checks were recorded",
+            "seccomp-trace run --recording records them where doctor says that it can",
+        )
+    for line in _doubts(found, len(whole.runs)):
+        complain(line)
+    text = "\n".join(writing.lines(found)) if form == "text" else writing.FORMATS[form](found)
+    click.echo(text)
+    return 0
+
+
+def _doubts(found: Required, runs: int) -> Iterator[str]:
+    if found.unknown:
+        yield f"not complete: {len(found.unknown)} of {runs} runs have no capability checks"
+    if found.lost:
+        yield f"not complete: {found.lost} capability checks could not be kept"
+    if found.needed and found.ambient:
+        yield (
+            "a container that starts as another user than root has what --cap-add gives in its "
+            "ambient set under podman; under docker it takes file capabilities (setcap) as well"
+        )

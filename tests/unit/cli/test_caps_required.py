@@ -1,0 +1,150 @@
+"""
+The command `caps required`: what it writes, in each form, and what it says where it cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from tests.unit.recordings import check
+from tracer.capabilities.names import mask_of
+from tracer.profile import yaml
+from tracer.recording import HOST, Capabilities, Check, Recording, Run, to_json
+
+PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
+BOUNDING = mask_of(["chown", "kill", "net_bind_service"])
+
+
+def required(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROGRAM, "caps", "required", *arguments], capture_output=True, text=True)
+
+
+def held(user: int = 0, lost: int = 0) -> Capabilities:
+    return Capabilities(user, HOST, 0, BOUNDING, BOUNDING, BOUNDING, 0, lost)
+
+
+def written(
+    directory: Path, *checks: Check, capabilities: Optional[Capabilities] = None, name: str = "r"
+) -> str:
+    path = directory / f"{name}.json"
+    run = Run("run", capabilities=capabilities)
+    path.write_text(to_json(Recording({"run": run}, checks=checks)))
+    return str(path)
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> str:
+    """
+    A recording of a program that binds a low port and is refused the time.
+    """
+    return written(
+        tmp_path,
+        check("CAP_NET_BIND_SERVICE", "bind", executable="/sbin/web", caller="inet_bind", count=2),
+        check("CAP_SYS_TIME", "settimeofday", executable="/sbin/web", granted=False),
+        capabilities=held(),
+    )
+
+
+def test_people_read_who_needs_what(bound: str):
+    """
+    A line for each capability with its evidence, what was in vain, what is spare, and the flags.
+    """
+    done = required(bound)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "needed        CAP_NET_BIND_SERVICE      /sbin/web: bind (2)",
+        "refused       CAP_SYS_TIME              /sbin/web: settimeofday (1)",
+        "unused        CAP_CHOWN, CAP_KILL",
+        "flags         --cap-drop=all --cap-add=NET_BIND_SERVICE",
+    ]
+
+
+def test_programs_read_all_of_it(bound: str):
+    """
+    The document has the evidence with the kernel's functions that asked.
+    """
+    document = json.loads(required(bound, "--format", "json").stdout)
+
+    assert document["needed"] == [
+        {
+            "capability": "CAP_NET_BIND_SERVICE",
+            "uses": [
+                {"executable": "/sbin/web", "call": "bind", "count": 2, "callers": ["inet_bind"]}
+            ],
+        }
+    ]
+    assert document["flags"] == ["--cap-drop=all", "--cap-add=NET_BIND_SERVICE"]
+    assert (document["unused"], document["checks_lost"]) == (["CAP_CHOWN", "CAP_KILL"], 0)
+
+
+def test_kubernetes_reads_a_security_context(bound: str):
+    """
+    Everything is dropped, and what is needed is added, by names without CAP_.
+    """
+    text = required(bound, "--format", "kubernetes").stdout
+
+    assert yaml.parse(text, "text") == {
+        "securityContext": {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
+    }
+
+
+@pytest.mark.parametrize("user, ambient", [(0, []), (1024, ["CAP_NET_BIND_SERVICE"])])
+def test_a_runtime_reads_five_sets(tmp_path: Path, user: int, ambient: list[str]):
+    """
+    Who is not root keeps by the ambient set, and so the inheritable one, what is needed.
+    """
+    path = written(tmp_path, check("CAP_NET_BIND_SERVICE", "bind"), capabilities=held(user))
+
+    done = required(path, "--format", "oci")
+
+    sets = json.loads(done.stdout)["process"]["capabilities"]
+    assert (sets["ambient"], sets["inheritable"]) == (ambient, ambient)
+    for kind in ("bounding", "permitted", "effective"):
+        assert sets[kind] == ["CAP_NET_BIND_SERVICE"]
+    assert ("setcap" in done.stderr) == bool(ambient)
+
+
+def test_nothing_is_needed_by_who_asked_for_nothing(tmp_path: Path):
+    """
+    The flags drop everything and add nothing.
+    """
+    path = written(tmp_path, capabilities=held())
+
+    assert required(path).stdout.splitlines()[0] == "needed        nothing"
+    assert required(path).stdout.splitlines()[-1] == "flags         --cap-drop=all"
+    assert "add" not in required(path, "--format", "kubernetes").stdout
+
+
+def test_a_recording_without_checks_is_refused(tmp_path: Path):
+    """
+    That nothing was recorded is not said to be that nothing is needed.
+    """
+    done = required(written(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no capability checks were recorded" in done.stderr
+
+
+def test_lost_checks_are_told(tmp_path: Path):
+    """
+    An answer from which something may be missing says so.
+    """
+    done = required(written(tmp_path, capabilities=held(lost=3)))
+
+    assert "not complete: 3 capability checks could not be kept" in done.stderr
+
+
+def test_names_from_inside_containers_are_harmless(tmp_path: Path):
+    """
+    A program's path cannot write to the terminal.
+    """
+    path = written(tmp_path, check("CAP_CHOWN", executable="/\x1b[2J"), capabilities=held())
+
+    assert "\x1b" not in required(path).stdout
