@@ -51,6 +51,7 @@ class Recorder:
         self._loaded = loaded
         self._maps = self._loaded.maps
         self._before = self.state()
+        self._read: Dict[int, List[bytes]] = {}
         self._resident = wire.is_resident(self._value("switches", wire.SWITCHES.size))
 
     def __enter__(self) -> "Recorder":
@@ -134,12 +135,18 @@ class Recorder:
         }
 
     def contents(self, wanted: AbstractSet[int]) -> Dict[int, Content]:
-        """What these recordings hold. Reading changes nothing, so it may be done at any time."""
+        """
+        What these recordings hold. Reading changes nothing, so it may be done at any time.
+
+        In a recorder that has run for months it takes 0.1 s, however few are wanted.
+        """
+        self._read = {one: [] for one in wanted}
         calls: Dict[int, List[wire.Call]] = defaultdict(list)
         paths: Dict[int, Dict[int, str]] = defaultdict(dict)
         for key, value in bpf.items_of(self._maps["observations"], wanted):
             seen = wire.call(key, value)
             calls[seen.recording].append(seen)
+            self._read[seen.recording].append(key)
         for key, value in bpf.items_of(self._maps["executables"], wanted, 512):
             recording, number, path = wire.executable(key, value)
             paths[recording][number] = path
@@ -245,14 +252,24 @@ class Recorder:
             bpf.delete(self._maps["observations"], key)
 
     def release(self, ended: AbstractSet[int]) -> None:
-        """Forget recordings that nobody wants, and make room."""
+        """
+        Forget recordings that nobody wants, and make room.
+
+        Of those that have just been read, what was read goes, and is not looked for once more. If
+        there are newer calls, the kernel side clears them away as it does with what gives way.
+        """
         for name in ("containers", "namespaces", "strays"):
             for key, value in list(bpf.items(self._maps[name], 512)):
                 if wire.ID.unpack_from(value)[0] in ended:
                     bpf.delete(self._maps[name], key)
-        for name in ("recordings", "claims", "observations", "executables", "requests"):
+        for name in ("recordings", "claims", "executables", "requests"):
             for key, _ in list(bpf.items_of(self._maps[name], ended, 1024)):
                 bpf.delete(self._maps[name], key)
+        if ended <= self._read.keys():
+            for key in (key for one in ended for key in self._read[one]):
+                bpf.delete(self._maps["observations"], key)
+        else:
+            self.forget_calls(ended)
 
 
 def full(name: str) -> HostError:
