@@ -60,7 +60,7 @@ def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bo
     return 0
 
 
-@hook.command()
+@hook.command(short_help="Remove the hook's files.")
 @click.option("--hooks-dir", metavar="DIR", help=HOOKS_DIR)
 def uninstall(hooks_dir: Optional[str]) -> int:
     """Remove the hook's files, and nothing that somebody else has written."""

@@ -54,7 +54,7 @@ def start(replace: bool) -> int:
     return 0
 
 
-@recorder.command()
+@recorder.command(short_help="Take the recorder out of the kernel.")
 def stop() -> int:
     """Take the recorder out of the kernel, with everything that it holds."""
     left = resident.stop()
@@ -68,7 +68,7 @@ def stop() -> int:
     return 0
 
 
-@recorder.command()
+@recorder.command(short_help="Say what it holds and what it has lost.")
 @options.form
 def status(form: str) -> int:
     """
@@ -166,7 +166,7 @@ def _described(one: Holding) -> Dict[str, Any]:
     }
 
 
-@recorder.command()
+@recorder.command(short_help="Write recordings and profiles of containers.")
 @click.argument("containers", nargs=-1)
 @click.option("-o", "--output", required=True, metavar="DIR", help="Where the results go.")
 @click.option("--all", "everything", is_flag=True, help="Every container.")

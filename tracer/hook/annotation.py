@@ -73,15 +73,17 @@ def _paths_in(value: str) -> Dict[str, str]:
 
 def _check_value(key: str, value: str) -> None:
     if len(value) > LIMIT or len(value.encode("utf-8", "surrogatepass")) > LIMIT:
-        raise InputError(f"{key}: longer than {LIMIT} bytes", _FORM)
+        raise InputError(f"{key}: longer than {LIMIT} bytes", "name shorter paths")
     if not value.isprintable():
-        raise InputError(f"{key}: has control characters: {_quoted(value)}", _FORM)
+        raise InputError(
+            f"{key}: has control characters: {_quoted(value)}", "name the path without them"
+        )
 
 
 def _check_path(what: str, path: str) -> None:
     parts = path.split("/")
     if not path.startswith("/"):
-        raise InputError(f"{what} {_quoted(path)} is no absolute path", _FORM)
+        raise InputError(f"{what} {_quoted(path)} is no absolute path", "begin it with /")
     if ".." in parts:
         raise InputError(f"{what} {_quoted(path)} has a .. in it", "name the place itself")
     if parts[-1] in ("", "."):

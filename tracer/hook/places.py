@@ -261,6 +261,6 @@ def _explained(path: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         # Not in the system's words, which podman would take for the container's command's.
-        raise InputError(f"{path}: a part of this path does not exist") from None
+        raise InputError(f"{path}: does not exist, or a directory of it does not") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
