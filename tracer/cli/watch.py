@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence, Tuple
 
 import click
 
-from tracer.cli import complain, options
+from tracer.cli import PIPE_CLOSED, complain, options
 from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.session.watching import Denial
 
 LOST = 1
+KEPT_APART = 10000  # kinds that a terminal's counts are kept of: a watch may run for weeks
 
 
 @click.command()
@@ -40,9 +42,13 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
         report = _print_json
     elif sys.stdout.isatty():
         report = folded.print_new
-    with Signals() as signals:
-        losses = watch_for(Plan(containers, duration), signals, report, complain)
-    folded.print_counts()
+    try:
+        with Signals() as signals:
+            losses = watch_for(Plan(containers, duration), signals, report, complain)
+        folded.print_counts()
+    except BrokenPipeError:  # of which click itself would make 1, which means something else here
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return PIPE_CLOSED
     for reason, count in losses.reasons.items():
         complain(f"not told: {count} {reason}")
     return LOST if losses.reasons else 0
@@ -71,6 +77,7 @@ class _Folded:
 
     def __init__(self) -> None:
         self._counts: Dict[Tuple[str, str, str, str], int] = {}
+        self._before = 0
 
     def print_new(self, found: "Sequence[Denial]") -> None:
         """Print what has not been printed yet."""
@@ -79,8 +86,12 @@ class _Folded:
             if key not in self._counts:
                 _print_all([one])
             self._counts[key] = self._counts.get(key, 0) + one.count
+            if len(self._counts) > KEPT_APART:
+                self._before += self._counts.pop(next(iter(self._counts)))
 
     def print_counts(self) -> None:
-        """Print how often each came."""
+        """Print how often each came, if anything has been printed."""
+        if self._before:
+            click.echo(f"{self._before:8}  of the kinds that came first")
         for (name, path, syscall, answer), count in sorted(self._counts.items()):
             click.echo(f"{count:8}  {printable(name)}  {printable(path)}  {syscall} -> {answer}")

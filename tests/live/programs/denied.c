@@ -5,6 +5,7 @@
  * denied crowd NUMBER TIMES          the same in each of 100 threads, all at the same time
  * denied own NUMBER COUNT            loads a filter of its own that answers every number from NUMBER
  *                                    on with EACCES, and makes COUNT calls of different numbers
+ * denied own NUMBER COUNT THREADS    the same, of one number, in each of so many threads at once
  * denied trap NUMBER TIMES           prints how many SIGSYS came, and of which call the last told
  * denied thread NUMBER               a thread of its own makes the call; prints when that is gone
  */
@@ -22,7 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { THREADS = 100 };
+enum { THREADS = 100, MOST_THREADS = 4000 };
 
 static pthread_barrier_t start;
 static long number, times, first, refused;
@@ -65,11 +66,36 @@ static void load_own_filter(void)
 	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+static void *own_calls(void *crowd)
+{
+	long mine = 0;
+
+	if (crowd)
+		pthread_barrier_wait(&start);
+	for (long i = 0; i < times; i++)
+		mine += syscall(number + (crowd ? 0 : i), 0, 0, 0, 0, 0, 0) == -1 && errno == EACCES;
+	__sync_fetch_and_add(&refused, mine);
+	return NULL;
+}
+
 static void call_under_own_filter(void)
 {
+	pthread_t threads[MOST_THREADS];
+	pthread_attr_t small;
+
 	load_own_filter();
-	for (long i = 0; i < times; i++)
-		refused += syscall(number + i, 0, 0, 0, 0, 0, 0) == -1 && errno == EACCES;
+	if (!first) {
+		own_calls(NULL);
+		return;
+	}
+	pthread_barrier_init(&start, NULL, first);
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	for (long i = 0; i < first; i++)
+		if (pthread_create(&threads[i], &small, own_calls, &start))
+			exit(1);
+	for (long i = 0; i < first; i++)
+		pthread_join(threads[i], NULL);
 }
 
 static void on_trap(int signal, siginfo_t *information, void *context)
