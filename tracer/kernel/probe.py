@@ -15,7 +15,7 @@ from typing import Callable, List, Sequence
 
 from tracer.errors import HostError, SeccompTraceError
 from tracer.finding import Finding, bad, good, note
-from tracer.kernel import audit, btf, layout, program
+from tracer.kernel import audit, btf, checks, layout, program, symbols
 
 # capabilities(7), include/uapi/linux/capability.h
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
@@ -34,6 +34,7 @@ def findings() -> List[Finding]:
         lockdown,
         compiler,
         recorder,
+        capability_checks,
         audit_messages,
         bpf_filesystem,
         control_groups,
@@ -102,6 +103,20 @@ def recorder() -> Finding:
     except SeccompTraceError as error:
         return bad("recorder", error.message, error.hint)
     return good("recorder", "loads and attaches")
+
+
+def capability_checks() -> Finding:
+    """Whether checks of capabilities can be noted, and how it is known which are meant."""
+    try:
+        for tracepoint in checks.SOURCE.programs.values():
+            layout.tracepoint_type(btf.read(), tracepoint)
+    except HostError as error:
+        needed = "not needed by run; for caps required: kernel 6.14 or newer"
+        return note("capabilities", error.message, needed)
+    if not symbols.are_shown():
+        hidden = "kernel.kptr_restrict hides the kernel's functions: a table tells what is meant"
+        return note("capabilities", hidden, "for caps required: sysctl kernel.kptr_restrict=1")
+    return good("capabilities", "checks are noted, and the stack tells which the kernel means")
 
 
 def audit_messages() -> Finding:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import AbstractSet, Dict, List, Mapping, Tuple
 
@@ -39,6 +40,13 @@ def names_of(
             image.keep_text(key, json.dumps(text), cache)
         known = {**known, **lasting, **passing}
     return {address: known.get(address, "") for address in addresses}
+
+
+def are_shown(listed: Path = KALLSYMS) -> bool:
+    """Whether the kernel shows this process where its functions are: kernel.kptr_restrict."""
+    with suppress(OSError, ValueError, IndexError), open(listed, encoding="ascii") as lines:
+        return any(int(line.split()[0], 16) for line in islice(lines, 100))
+    return False
 
 
 def _kept(key: str, cache: Path) -> Dict[int, str]:

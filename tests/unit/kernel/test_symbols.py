@@ -75,6 +75,15 @@ def test_hidden_addresses_have_no_names(tmp_path: Path):
     assert symbols.names_of({0xFFFFFFFF81000150}, hidden, tmp_path / "cache") == {
         0xFFFFFFFF81000150: ""
     }
+    assert not symbols.are_shown(hidden)
+
+
+def test_addresses_that_are_shown_are_known_to_be(listed: Path, tmp_path: Path):
+    """
+    One that is not zero is enough; a list that is not there shows none.
+    """
+    assert symbols.are_shown(listed)
+    assert not symbols.are_shown(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("name", ["do_it", "do_it.cold", "do_it.isra.0", "do_it.part.0.cold"])
