@@ -15,7 +15,14 @@ SOURCES = Path(__file__).parent / "programs"
 FLAGS = ("-static", "-pthread", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror")
 FLAGS_OF = {"hello32": ("-m32",)}
 # More names of the same program: to the kernel each is an executable of its own.
-LINKS = {"exec5": ("exec5-2", "exec5-3", "exec5-4", "exec5-5")}
+NEEDS = (
+    "chown dac_override fowner fsetid kill mknod net_admin net_bind_service net_raw nothing "
+    "setfcap setgid setpcap setuid sys_admin sys_chroot sys_nice"
+).split()
+LINKS = {
+    "exec5": ("exec5-2", "exec5-3", "exec5-4", "exec5-5"),
+    "needs": tuple(f"needs-{name}" for name in NEEDS),
+}
 ONLY_ON_X86_64 = ("asks", "hello32", "mixed")
 
 
