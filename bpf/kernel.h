@@ -44,7 +44,10 @@ static __always_inline u32 filter_count(const void *task)
 	return DIRECT(u32, task, TASK_FILTER_COUNT);
 }
 
-/* SECCOMP_MODE_DEAD, kernel/seccomp.c, since 5.17: it is being killed, and makes no call any more. */
+/*
+ * SECCOMP_MODE_DEAD, kernel/seccomp.c: it is being killed, and makes no call any more. Since 5.17
+ * (495ac3069a62) and the stable kernels of its time; most older ones never come back from the call.
+ */
 static __always_inline bool is_killed_by_filter(const void *task)
 {
 	return DIRECT(u32, task, TASK_SECCOMP_MODE) == 3;
