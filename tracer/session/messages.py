@@ -121,6 +121,8 @@ def _place_now(process: int) -> Kept:
         if launch is not None:
             return Place(launch.container, 0, 0), process
         process = parent(process)
+        if process <= 1:
+            break
     return Place("", namespace, 0), 0
 
 

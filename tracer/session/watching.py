@@ -13,7 +13,18 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from tracer import syscalls
 from tracer.errors import HostError
@@ -28,6 +39,7 @@ from tracer.session.messages import Logged, Messages
 from tracer.session.naming import Names, unnamed
 
 LOOK_SECONDS = 0.1
+REASONS_SECONDS = 5.0  # between looks at what is lost
 PATIENCE_SECONDS = 5.0  # how long a denial waits for its container's name
 LONG_PATIENCE_SECONDS = 30.0  # if without it is not known whether anybody wants it
 PROGRAM_UNKNOWN = "(unknown)"
@@ -100,6 +112,8 @@ def watch(plan: Plan, signals: Signals, report: Report, tell: Tell) -> Losses:
             found = looks.new()
             if found:
                 report(found)
+            for reason in looks.new_reasons():
+                tell(f"not all is told: {reason}; how many is said in the end")
             return False
 
         wait_until(look, signals, Pace(LOOK_SECONDS, end))
@@ -145,6 +159,8 @@ class Looks:
         self._counted: Dict[Kind, int] = {}
         self._waiting: Dict[Tuple[object, ...], _Waiting] = {}
         self._seen = 0
+        self._reasons: Set[str] = set()
+        self._reasons_due = time.monotonic() + REASONS_SECONDS
         self._full = self._nameless = 0
         self._own = os.stat("/proc/self/ns/pid").st_ino
         self._around = own_containers()
@@ -278,6 +294,15 @@ class Looks:
             "logged calls of processes that are gone": messages.strangers if messages else 0,
         }
         return Losses({reason: count for reason, count in reasons.items() if count})
+
+    def new_reasons(self) -> List[str]:
+        """Why something cannot be told, as soon as that is so: each reason once."""
+        if time.monotonic() < self._reasons_due:
+            return []
+        self._reasons_due = time.monotonic() + REASONS_SECONDS
+        new = [reason for reason in self.losses().reasons if reason not in self._reasons]
+        self._reasons.update(new)
+        return new
 
 
 def _of_message(logged: Logged) -> Denial:
