@@ -236,35 +236,44 @@ static __always_inline void describe(struct check_key *key, const struct asked *
 	key->idle = is_idle(key, asked);
 }
 
-int on_check(u64 *ctx)
+/* A check of a task that is ours. */
+static __always_inline void consider(u64 *ctx, const struct thread *self, const void *task,
+				     struct asked *asked, struct check_key *key)
 {
 	u32 zero = 0;
-	void *task = (void *)bpf_get_current_task_btf();
-	struct thread *self = threads.task_storage_get(task, 0, 0);
 	struct check *fresh = blank_check.lookup(&zero);
 	struct check_state *state = check_state.lookup(&zero);
+	struct holder *holder = holder_of(key->recording);
+
+	if (!fresh || !state)
+		return;
+	if (!holder) {
+		__sync_fetch_and_add(&state->lost, 1);
+		return;
+	}
+	key->executable = self->verdict.executable;
+	if (key->executable != EXECUTABLE_RUNTIME)
+		settle(holder, asked->cred);
+	key->namespace = class_of(holder, asked);
+	describe(key, asked, task);
+	key->site = note_site(ctx, fresh, is_overcommit(key, asked->registers));
+	count(holder, key, fresh, task);
+}
+
+int on_check(u64 *ctx)
+{
+	void *task = (void *)bpf_get_current_task_btf();
+	struct thread *self = threads.task_storage_get(task, 0, 0);
 	struct asked asked = {(const void *)ctx[0], (const void *)ctx[1]};
 	struct check_key key = {.capability = ctx[3], .granted = !(s32)ctx[4]};
-	struct holder *holder;
 
-	if (!self || !fresh || !state)
+	if (!self)
 		return 0;
 	key.recording = target(self);
 	if (!key.recording || !is_own(asked.cred, task))
 		return 0;
-	holder = holder_of(key.recording);
-	if (!holder) {
-		__sync_fetch_and_add(&state->lost, 1);
-		return 0;
-	}
-	key.executable = self->verdict.executable;
-	if (key.executable != EXECUTABLE_RUNTIME)
-		settle(holder, asked.cred);
 	asked.registers = (const void *)bpf_task_pt_regs(task);
-	key.namespace = class_of(holder, &asked);
-	describe(&key, &asked, task);
-	key.site = note_site(ctx, fresh, is_overcommit(&key, asked.registers));
-	count(holder, &key, fresh, task);
+	consider(ctx, self, task, &asked, &key);
 	return 0;
 }
 
