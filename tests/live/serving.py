@@ -80,7 +80,7 @@ def running(
 
     Raises AssertionError if it does not end, or ends in another way.
     """
-    one = Running(server, engine, f"server-{next(_numbers)}", _free_port(), directory)
+    one = Running(server, engine, f"server-{next(_numbers)}", free_port(), directory)
     for place in (directory, directory / "files"):
         place.mkdir()
         place.chmod(0o777)  # servers give up root
@@ -102,7 +102,7 @@ def _command_line(one: Running, image: str, options: Sequence[str]) -> list[str]
     return one.engine.command("run", *own, *options, image, *command)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -27,6 +27,7 @@ COMMANDS = {
     "hook": "Have podman and CRI-O record each container that an annotation asks for.",
     "watch": "Tell what seccomp filters deny, as it happens, and to whom.",
     "verify": "Run a command under a profile, and tell what was denied.",
+    "refine": "Add to a profile what a command under it turns out to need.",
     "generate": "Make a profile from recordings.",
     "merge": "Unite profiles: what any lets through, but for what the first denies.",
     "diff": "Show what a new profile decides differently from an old one.",

@@ -15,7 +15,9 @@ from typing import Callable, Iterator, Optional, Sequence, Tuple, TypeVar
 
 import click
 
+from tracer import files
 from tracer.cli import complain, options
+from tracer.cli.given import STANDARD_OUTPUT
 from tracer.container.arguments import EngineCall, find_engine
 from tracer.errors import InputError, OutputError
 from tracer.profile import formats, model
@@ -82,6 +84,16 @@ def drive_words(text: Optional[str]) -> Tuple[str, ...]:
 def _check_program(name: str, what: str) -> None:
     if shutil.which(name) is None:
         raise InputError(f"{what}: {name}: no such program", "check the name and PATH")
+
+
+@contextmanager
+def destination(output: str) -> Iterator[Optional[files.Destination]]:
+    """Where a profile is to be written; None for standard output. Raises OutputError."""
+    if output == STANDARD_OUTPUT:
+        yield None
+        return
+    with files.prepare(output, formats.is_profile) as place:
+        yield place
 
 
 def for_engine(profile: Profile) -> str:

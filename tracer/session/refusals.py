@@ -73,11 +73,6 @@ class Refusals:
         self._uncertain = self._without_room = 0
         self._heard: List[Logged] = []
 
-    @property
-    def hears(self) -> bool:
-        """Whether what is logged or killed can be told."""
-        return self._messages is not None
-
     def begin(self) -> None:
         """Forget what has been so far."""
         self._kernel.make_room(self._kernel.counted())

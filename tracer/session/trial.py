@@ -19,6 +19,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from tracer.container import arguments, engines
 from tracer.container.arguments import EngineCall
 from tracer.errors import HostError
+from tracer.kernel import audit
 from tracer.kernel.audit import Audit
 from tracer.kernel.denials import Denials
 from tracer.kernel.recorder import Recorder
@@ -85,10 +86,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Bench:
-    """What trials are made with: one recorder and one watch for all of them."""
+    """
+    What trials are made with: one recorder and one watch for all of them.
+
+    `hears_logs`: what a filter logs can be told here.
+    """
 
     recorder: Recorder
     refusals: Refusals
+    hears_logs: bool = True
 
 
 class Watchful(Signals):
@@ -123,7 +129,8 @@ def bench(tell: Tell) -> Iterator[Bench]:
             messages = Messages(opened.enter_context(Audit()))
         except HostError as error:
             tell(f"{error}; what is answered with an error is seen all the same")
-        yield Bench(recorder, Refusals(kernel, messages))
+        hears_logs = messages is not None and "log" not in audit.unlogged()
+        yield Bench(recorder, Refusals(kernel, messages), hears_logs)
 
 
 def attempt(bench: Bench, plan: Plan, profile: str, signals: Signals) -> Trial:

@@ -1,0 +1,95 @@
+"""
+Tests of `refine`: what a profile lacks is found by trying, and added, and nothing else.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.live import drives
+from tests.live.command import SeccompTrace
+from tests.live.conftest import ImageLoader
+from tests.live.driving import NGINX, prepare
+from tests.live.engines import Engine
+from tests.live.recorded import PROFILE, allowed_by, record
+from tests.live.serving import Running, free_port, running
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def recorder(
+    seccomp_trace: SeccompTrace, engine: Engine, profile: str
+) -> "Callable[[Sequence[str]], subprocess.Popen[str]]":
+    """
+    Return what starts a command that is recorded into a profile.
+    """
+
+    def start(command: Sequence[str]) -> "subprocess.Popen[str]":
+        return seccomp_trace.start("run", "-o", profile, "--", *command, env=engine.environment)
+
+    return start
+
+
+def test_a_profile_of_a_start_is_mended_by_real_requests(
+    podman: Engine, servers: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    Under the profile of nginx's start requests fail; what refine adds is what a recording with the
+    requests has, and then they work every time.
+    """
+    image, port = servers(podman), free_port()
+    for profile, drive in (("start.json", lambda one: None), ("driven.json", drives.drive_nginx)):
+        start = recorder(seccomp_trace, podman, profile)
+        with running(NGINX, podman, image, tmp_path / profile[:-5], start=start) as one:
+            drive(one)
+    prepare(Running(NGINX, podman, "", port, tmp_path / "data"))
+    own = ["--network=host", "--stop-signal=QUIT", "--volume", f"{tmp_path}/data:/data"]
+    command = podman.command("run", *own, image, *NGINX.command)
+    requests = [sys.executable, "-m", "tests.live.driving", str(port), f"{tmp_path}/data"]
+    drive_option = ["--drive", shlex.join(["env", f"PYTHONPATH={CHECKOUT}", *requests])]
+
+    def trace(*words: str) -> "subprocess.CompletedProcess[str]":
+        return seccomp_trace(*words, *drive_option, "--", *command, env=podman.environment)
+
+    fails = trace("verify", "start.json")
+    mends = trace("refine", "start.json", "-o", "mended.json")
+    works = trace("verify", "--times", "10", "mended.json")
+
+    assert fails.returncode == 1 and "denied: writev -> EPERM" in fails.stderr, fails.stderr
+    assert mends.returncode == 0 and "+ sendfile  asked for by " in mends.stderr, mends.stderr
+    assert works.returncode == 0 and "10 of 10 runs were good" in works.stderr, works.stderr
+    names = ("start.json", "driven.json", "mended.json")
+    start_only, driven, mended = (allowed_by(tmp_path / name) for name in names)
+    assert mended - start_only == driven - start_only
+
+
+def test_what_is_denied_is_added_run_by_run(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    Trying under the profile as it is finds what one run under a loosened one does, and what a
+    person keeps out by an option, or by an answer, is not added.
+    """
+    image = busybox(podman)
+    record(seccomp_trace, podman, "run", "--rm", image, "true")
+
+    def added(command: Sequence[str], *options: str, answers: str = "") -> "set[str]":
+        done = seccomp_trace(
+            *("refine", PROFILE, "-o", "new.json", *options, "--"),
+            *podman.command("run", image, *command),
+            env=podman.environment,
+            input=answers,
+        )
+        assert done.returncode == 0, done.stderr
+        return allowed_by(tmp_path / "new.json") - allowed_by(tmp_path / PROFILE)
+
+    makes, shell = ("mkdir", "-p", "/tmp/a/b"), ("sh", "-c", "sync; mkdir /tmp/a; exit 0")
+    probed, strictly = added(makes), added(makes, "--strict")
+    asked = added(shell, "--deny", "sync", "--ask", answers="n\n" + "y\n" * 40)
+
+    assert "mkdir" in probed and probed == strictly
+    assert "mkdir" in asked and "sync" not in asked and len(asked) > 2

@@ -1,0 +1,163 @@
+"""
+`seccomp-trace refine`: what a profile lacks for a command to work, found by trying, and added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, FrozenSet, Iterator, List, Optional, Sequence, Tuple
+
+import click
+
+from tracer import syscalls
+from tracer.cli import complain, trials
+from tracer.cli.given import STANDARD_OUTPUT, baseline_in
+from tracer.cli.trials import drive_words, engine_call, shelf
+from tracer.profile import formats
+from tracer.profile.model import Profile
+from tracer.profile.risks import risk_of
+from tracer.text import printable
+
+if TYPE_CHECKING:
+    from tracer.files import Destination
+    from tracer.session.refinement import Addition, Refined, Wish
+    from tracer.session.trial import Plan
+
+NOTHING_WRITTEN = 1
+STANDARD_ERROR = 2
+ASKERS_SHOWN = 4
+
+
+@click.command()
+@click.option(
+    "-o", "--output", metavar="NEW|-", required=True, help="Where the refined profile goes."
+)
+@trials.drive
+@click.option("--strict", is_flag=True, help="Add what is denied, run by run, instead of probing.")
+@click.option("--ask", is_flag=True, help="Ask about each addition.")
+@click.option("--deny", multiple=True, metavar="NAME", help="Keep this call out.")
+@trials.exit_code
+@trials.timeout
+@click.argument("profile")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def refine(
+    output: str,
+    drive: Optional[str],
+    strict: bool,
+    ask: bool,
+    deny: Tuple[str, ...],
+    status: int,
+    limit: Optional[float],
+    profile: str,
+    command: Tuple[str, ...],
+) -> int:
+    """
+    Add to PROFILE what COMMAND, a podman run or docker run, turns out to need.
+
+    By one run in which the default is LOG; with --strict, or where the kernel's audit messages
+    cannot be read, by several under the profile as it is. What the profile denies by a rule stays
+    denied. Exit code 1, and nothing written, if the command or its drive does not end as it should.
+    """
+    kept_out = call_names(deny)
+    baseline = baseline_in(profile)
+    assert baseline is not None
+    call = engine_call(command)
+    words = drive_words(drive)
+    from tracer.session.refinement import Wish
+    from tracer.session.trial import Plan
+
+    stream = STANDARD_ERROR if output == STANDARD_OUTPUT else None
+    plan = Plan(command, call, words, limit, stream)
+    with trials.destination(output) as place:
+        found = find(plan, Wish(baseline, kept_out, status), strict)
+        for line in report(found):
+            complain(line)
+        if found.problems:
+            complain(f"nothing was written: {'; '.join(found.problems)}")
+            return NOTHING_WRITTEN
+        wanted = asked_about(found.additions) if ask else list(found.additions)
+        write(baseline, wanted, found.origin, place, output)
+    return 0
+
+
+def call_names(names: Sequence[str]) -> FrozenSet[str]:
+    """The calls that --deny names. Raises BadParameter for what is none."""
+    known = frozenset().union(*map(syscalls.names, (syscalls.X86_64, syscalls.X86)))
+    unknown = sorted(set(names) - known)
+    if unknown:
+        shown = printable(", ".join(unknown))
+        raise click.BadParameter(f"no system call: {shown}", param_hint="--deny")
+    return frozenset(names)
+
+
+def find(plan: Plan, wish: Wish, strictly: bool) -> Refined:
+    """Try, in the way that was asked for or that is possible here."""
+    from tracer.session import refinement
+    from tracer.session.trial import Watchful, bench
+
+    def told(run: int, names: Tuple[str, ...]) -> None:
+        complain(f"run {run}: " + (f"denied: {', '.join(names)}" if names else "nothing new"))
+
+    with shelf() as place, Watchful() as signals, bench(complain) as tools:
+        if strictly or not tools.hears_logs:
+            return refinement.strict(tools, plan, wish, place.put, signals, told)
+        return refinement.probe(tools, plan, wish, place.put, signals)
+
+
+def report(found: Refined) -> Iterator[str]:
+    """What is to be added and why, and what is left as it is."""
+    for one in found.additions:
+        yield addition_line(one)
+    if found.left:
+        yield f"answered by rules of the profile, and left so: {', '.join(found.left)}"
+
+
+def addition_line(one: Addition) -> str:
+    """One line: the call, who asked for it and how often, and what is risky about it."""
+    shown = [
+        f"{printable(asker.executable, 80)} [{printable(asker.comm, 16)}]{_often(asker.count)}"
+        for asker in one.askers[:ASKERS_SHOWN]
+    ]
+    more = len(one.askers) - ASKERS_SHOWN
+    shown += [f"{more} more"] if more > 0 else []
+    return f"+ {one.name}  asked for by {'; '.join(shown)}{_risk(one.name)}"
+
+
+def _often(count: int) -> str:
+    return "" if not count else ", once" if count == 1 else f", {count} times"
+
+
+def _risk(name: str) -> str:
+    risk = risk_of(name)
+    if risk is None:
+        return ""
+    if name in risk.usual:
+        return f"  ({risk.name}: usual, but it {risk.reason})"
+    return f"  RISK {risk.name}: {risk.reason}"
+
+
+def asked_about(additions: Sequence[Addition]) -> List[Addition]:
+    """Those additions that a person confirms, one by one."""
+    return [one for one in additions if click.confirm(f"allow {printable(one.name)}?", err=True)]
+
+
+def write(
+    baseline: Profile,
+    additions: Sequence[Addition],
+    origin: str,
+    place: Optional[Destination],
+    output: str,
+) -> None:
+    """The profile with the additions, and what is to be said about it."""
+    from tracer.session.refinement import refined
+
+    extended = refined(baseline, additions, origin)
+    for message in extended.messages:
+        complain(message)
+    text = formats.write(extended.profile)
+    if place is None:
+        click.echo(text, nl=False)
+    else:
+        place.write(text)
+    number = len({one.name for one in additions} - set(extended.denied))
+    where = "standard output" if place is None else output
+    complain(f"{where}: {number or 'no'} calls more than before")
