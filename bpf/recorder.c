@@ -26,7 +26,8 @@
  * of its keys. Once that is crowded, each new key has the oldest ones looked at: those whose
  * recording is over give way, and with them that whole recording, which is counted; the others go
  * to the end of the queue. What user space looks after itself never gives way: a command's
- * recordings, and those of adopted tasks.
+ * recordings, and those of adopted tasks. Anybody can make PID namespaces by the thousand: what
+ * other users than root make begin has a share of each map, and pushes out nothing of root's.
  *
  * The caller defines MAX_RECORDINGS, MAX_OBSERVATIONS and MAX_EXECUTABLES, and for one recording
  * MAX_OBSERVATIONS_EACH and MAX_EXECUTABLES_EACH, so that one cannot take all the room there is:
@@ -43,6 +44,7 @@
 #define MAX_LEVELS 8
 #define MAX_TURNS 2		/* keys looked at to make room for one */
 #define CROWDED(entries) ((entries) / 8 * 7)
+#define SHARE(entries) ((entries) / 4)
 #define CLAIM_NS 60000000000ULL	/* how long after its end a claimed recording waits for its owner */
 
 #define EEXIST 17
@@ -67,8 +69,10 @@ BPF_HASH(executables, struct executable_key, struct executable, MAX_EXECUTABLES)
 BPF_HASH(namespaces, u32, u64, MAX_RECORDINGS);
 BPF_HASH(containers, struct container_key, u64, MAX_RECORDINGS);
 BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
+BPF_TABLE("lru_hash", u64, struct launch, others_launches, MAX_LAUNCHES);	/* by others than root */
 BPF_HASH(requests, struct request, u64, MAX_REQUESTS);
 BPF_HASH(claims, u64, u64, MAX_RECORDINGS);
+BPF_ARRAY(others, struct share, 1);
 BPF_ARRAY(state, struct state, 1);
 BPF_ARRAY(switches, struct switches, 1);
 BPF_PERCPU_ARRAY(familiars, struct familiar, 1);
@@ -130,8 +134,37 @@ static __always_inline bool gives_way(const struct recording *head, u64 id)
 	return !outer || !recordings.lookup(&outer);
 }
 
-/* Forget a recording if that may be; whether it is gone now. */
-static __always_inline bool drop(u64 id)
+/* Whether so much of a map is held that its oldest keys are looked at, by all or by a share. */
+static __always_inline bool is_crowded(u64 queued, u64 shared, u64 entries)
+{
+	return queued >= CROWDED(entries) || shared >= CROWDED(SHARE(entries));
+}
+
+/* What other users hold, if this is one of them; root has no share. */
+static __always_inline struct share share_of(u32 user)
+{
+	u32 zero = 0;
+	struct share *held = user ? others.lookup(&zero) : NULL;
+	struct share none = {};
+
+	return held ? *held : none;
+}
+
+/* A recording of another user's than root is gone: its share is free again. */
+static __always_inline void give_back(const struct recording *head)
+{
+	u32 zero = 0;
+	struct share *share = head->user ? others.lookup(&zero) : NULL;
+
+	if (!share)
+		return;
+	__sync_fetch_and_add(&share->recordings, -1);
+	__sync_fetch_and_add(&share->observations, -head->observations);
+	__sync_fetch_and_add(&share->executables, -head->executables);
+}
+
+/* Forget a recording if that may be, for a new one of this user's; whether it is gone now. */
+static __always_inline bool drop(u64 id, u32 user)
 {
 	u32 zero = 0;
 	struct recording *head = recordings.lookup(&id);
@@ -141,8 +174,9 @@ static __always_inline bool drop(u64 id)
 
 	if (!head)
 		return true;
-	if (!counters || !gives_way(head, id))
+	if (!counters || (user && !head->user) || !gives_way(head, id))
 		return false;
+	give_back(head);
 	__builtin_memcpy(key.word, head->container, sizeof(key));
 	known = containers.lookup(&key);
 	if (known && *known == id)
@@ -154,79 +188,82 @@ static __always_inline bool drop(u64 id)
 }
 
 /* Put a key into the queue of the map that it is about to enter; false if there is no room. */
-static __always_inline bool queue_recording(u64 *key)
+static __always_inline bool queue_recording(u64 *key, u32 user)
 {
 	u32 zero = 0;
 	struct state *counters = state.lookup(&zero);
+	u64 shared = share_of(user).recordings;
 	u64 oldest;
 
 	if (!counters)
 		return false;
 	PLAIN_LOOP
 	for (int turn = 0; turn < MAX_TURNS; turn++) {
-		if (counters->queued_recordings < CROWDED(MAX_RECORDINGS) ||
+		if (!is_crowded(counters->queued_recordings, shared, MAX_RECORDINGS) ||
 		    oldest_recordings.pop(&oldest))
 			break;
-		if (drop(oldest)) {
+		if (drop(oldest, user)) {
 			recordings.delete(&oldest);
 			__sync_fetch_and_add(&counters->queued_recordings, -1);
 		} else {
 			oldest_recordings.push(&oldest, 0);
 		}
 	}
-	if (oldest_recordings.push(key, 0))
+	if (shared >= SHARE(MAX_RECORDINGS) || oldest_recordings.push(key, 0))
 		return false;
 	__sync_fetch_and_add(&counters->queued_recordings, 1);
 	return true;
 }
 
-static __always_inline bool queue_observation(struct observation_key *key)
+static __always_inline bool queue_observation(struct observation_key *key, u32 user)
 {
 	u32 zero = 0;
 	struct state *counters = state.lookup(&zero);
+	u64 shared = share_of(user).observations;
 	struct observation_key oldest;
 
 	if (!counters)
 		return false;
 	PLAIN_LOOP
 	for (int turn = 0; turn < MAX_TURNS; turn++) {
-		if (counters->queued_observations < CROWDED(MAX_OBSERVATIONS) ||
+		if (!is_crowded(counters->queued_observations, shared, MAX_OBSERVATIONS) ||
 		    oldest_observations.pop(&oldest))
 			break;
-		if (drop(oldest.recording)) {
+		if (drop(oldest.recording, user)) {
 			observations.delete(&oldest);
 			__sync_fetch_and_add(&counters->queued_observations, -1);
 		} else {
 			oldest_observations.push(&oldest, 0);
 		}
 	}
-	if (oldest_observations.push(key, 0))
+	if (shared >= SHARE(MAX_OBSERVATIONS) || oldest_observations.push(key, 0))
 		return false;
 	__sync_fetch_and_add(&counters->queued_observations, 1);
 	return true;
 }
 
-static __always_inline bool queue_executable(struct executable_key *key)
+static __always_inline bool queue_executable(struct executable_key *key, u32 user)
 {
 	u32 zero = 0;
 	struct state *counters = state.lookup(&zero);
+	u64 shared = share_of(user).executables;
 	struct executable_key oldest;
 
 	if (!counters)
 		return false;
 	PLAIN_LOOP
 	for (int turn = 0; turn < MAX_TURNS; turn++) {
-		if (counters->queued_executables < CROWDED(MAX_EXECUTABLES) ||
+		if (!is_crowded(counters->queued_executables, shared, MAX_EXECUTABLES) ||
 		    oldest_executables.pop(&oldest))
 			break;
-		if (drop(oldest.recording)) {
+		if (drop(oldest.recording, user)) {
 			executables.delete(&oldest);
 			__sync_fetch_and_add(&counters->queued_executables, -1);
 		} else {
 			oldest_executables.push(&oldest, 0);
 		}
 	}
-	if (oldest_executables.push(key, 0))
+	if (shared >= SHARE(MAX_EXECUTABLES) || oldest_executables.push(key, 0))
 		return false;
 	__sync_fetch_and_add(&counters->queued_executables, 1);
 	return true;
@@ -248,6 +285,7 @@ static __always_inline void begin(struct verdict *self, const void *task, u32 ki
 	u32 zero = 0;
 	u64 id = (bpf_ktime_get_ns() & ~0xffULL) | (bpf_get_smp_processor_id() & 0xff);
 	struct recording *blank = blank_recording.lookup(&zero);
+	struct share *shared;
 	struct state *counters = state.lookup(&zero);
 
 	if (!blank || !counters)
@@ -261,10 +299,13 @@ static __always_inline void begin(struct verdict *self, const void *task, u32 ki
 	blank->first_process = process_of(task);
 	bpf_get_current_comm(blank->maker, sizeof(blank->maker));
 
-	if (!queue_recording(&id) || recordings.insert(&id, blank)) {
+	if (!queue_recording(&id, blank->user) || recordings.insert(&id, blank)) {
 		__sync_fetch_and_add(&counters->recordings_lost, 1);
 		return;
 	}
+	shared = blank->user ? others.lookup(&zero) : NULL;
+	if (shared)
+		__sync_fetch_and_add(&shared->recordings, 1);
 	join(self, id, task);
 }
 
@@ -575,6 +616,7 @@ static __always_inline u64 note_executable(u64 recording, const void *task, cons
 	struct executable *path = blank_executable.lookup(&zero);
 	struct recording *head = recordings.lookup(&recording);
 	struct executable_key key = {.recording = recording};
+	struct share *shared;
 
 	if (!path || !head)
 		return EXECUTABLE_UNKNOWN;
@@ -582,12 +624,15 @@ static __always_inline u64 note_executable(u64 recording, const void *task, cons
 	path->first = bpf_ktime_get_boot_ns();
 	if (executables.lookup(&key))
 		return key.executable;
-	if (head->executables >= MAX_EXECUTABLES_EACH || !queue_executable(&key) ||
+	if (head->executables >= MAX_EXECUTABLES_EACH || !queue_executable(&key, head->user) ||
 	    executables.insert(&key, path)) {
 		__sync_fetch_and_add(&head->unnamed, 1);
 		return EXECUTABLE_UNKNOWN;
 	}
 	__sync_fetch_and_add(&head->executables, 1);
+	shared = head->user ? others.lookup(&zero) : NULL;
+	if (shared)
+		__sync_fetch_and_add(&shared->executables, 1);
 	return key.executable;
 }
 
@@ -623,7 +668,10 @@ static __always_inline void note_launch(struct verdict *self, const void *task)
 		length = ARGUMENTS_SIZE - 1;
 	if (!bpf_probe_read_user(launch->arguments, length & (ARGUMENTS_SIZE - 1), arguments))
 		launch->length = length;
-	launches.update(&id, launch);
+	if ((u32)bpf_get_current_uid_gid())
+		others_launches.update(&id, launch);
+	else
+		launches.update(&id, launch);
 	self->launcher = id;
 }
 
@@ -732,6 +780,8 @@ static __always_inline bool report(struct thread *self, const void *task, u32 ar
 	};
 	struct recording *head = recordings.lookup(&key.recording);
 	struct observation seen = {.first = bpf_ktime_get_boot_ns()};
+	struct share *shared;
+	u32 zero = 0;
 	int error = 0;
 
 	if (!head) {
@@ -742,7 +792,7 @@ static __always_inline bool report(struct thread *self, const void *task, u32 ar
 		return true;
 	seen.thread = number_at(task, level_of(task));
 	bpf_get_current_comm(seen.comm, sizeof(seen.comm));
-	if (head->observations >= MAX_OBSERVATIONS_EACH || !queue_observation(&key))
+	if (head->observations >= MAX_OBSERVATIONS_EACH || !queue_observation(&key, head->user))
 		error = -ENOSPC;
 	else
 		error = observations.insert(&key, &seen);
@@ -753,6 +803,9 @@ static __always_inline bool report(struct thread *self, const void *task, u32 ar
 		return false;
 	}
 	__sync_fetch_and_add(&head->observations, 1);
+	shared = head->user ? others.lookup(&zero) : NULL;
+	if (shared)
+		__sync_fetch_and_add(&shared->observations, 1);
 	head->newest = seen.first;
 	head->newest_architecture = architecture;
 	head->newest_number = number;

@@ -118,6 +118,13 @@ struct thread {
 	__u64 seen[2][8];	/* native and 32-bit calls already reported for this executable */
 };
 
+/* What recordings that other users than root made begin hold of the maps, one element. */
+struct share {
+	__u64 recordings;
+	__u64 observations;
+	__u64 executables;
+};
+
 /* Kernel-wide counters, one element. */
 struct state {
 	__u64 strays;		/* tasks waiting in the strays map, ever */

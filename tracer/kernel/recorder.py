@@ -156,7 +156,8 @@ class Recorder:
         """The command lines of container monitors, by the key that a head's `launcher` names."""
         return {
             int(wire.ID.unpack(key)[0]): wire.launch(value)
-            for key, value in bpf.items(self._maps["launches"], 128)
+            for name in ("launches", "others_launches")
+            for key, value in bpf.items(self._maps[name], 128)
         }
 
     def requests(self) -> List[Tuple[int, str]]:
@@ -270,6 +271,7 @@ class Recorder:
                 bpf.delete(self._maps["observations"], key)
         else:
             self.forget_calls(ended)
+        bpf.update(self._maps["others"], bytes(4), wire.share(self.heads().values()))
 
 
 def full(name: str) -> HostError:

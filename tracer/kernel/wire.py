@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Iterable, Tuple
 
 COMMAND, NAMESPACE, CGROUP, ADOPTED = range(1, 5)
 
@@ -36,6 +36,7 @@ REQUEST = struct.Struct("=Q192s")
 VERDICT = struct.Struct("=QQQQQIBBBx")
 THREAD = struct.Struct("=QQQQQIBBBx128s")
 STATE = struct.Struct("=QQQQQQQQ")
+SHARE = struct.Struct("=QQQ")
 SWITCHES = struct.Struct("=QII")
 ID = struct.Struct("=Q")
 
@@ -172,6 +173,16 @@ def path(text: str, first: int) -> Tuple[int, bytes]:
         hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
     )
     return max(number, 2), EXECUTABLE.pack(first, len(kept), cut, kept)
+
+
+def share(heads: Iterable[Head]) -> bytes:
+    """The one value of the map `others`: what these recordings hold that are not root's."""
+    theirs = [head for head in heads if head.user]
+    return SHARE.pack(
+        len(theirs),
+        sum(head.observations for head in theirs),
+        sum(head.executables for head in theirs),
+    )
 
 
 def switches(now: int, strays: bool, resident: bool) -> bytes:

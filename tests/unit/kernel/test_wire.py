@@ -26,6 +26,7 @@ RECORDS = {
     "verdict": wire.VERDICT,
     "thread": wire.THREAD,
     "state": wire.STATE,
+    "share": wire.SHARE,
     "switches": wire.SWITCHES,
 }
 CONSTANTS = (
