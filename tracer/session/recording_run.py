@@ -28,6 +28,7 @@ LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
 END_SECONDS = 0.02  # and while its containers come to their end,
 SOON_SECONDS = 1.0  # which takes no longer than this unless they are meant to stay
 CROWDED = 0.5  # how full a map may be before what others have left in it is let go
+GONE = Reason("gave-way", "it was let go while it was read: others have filled the recorder", 1)
 TIMED_OUT = 124  # as timeout(1) has it
 
 
@@ -168,11 +169,12 @@ class Session:
 
     def outcome(self, status: int) -> Outcome:
         """The recordings, read from the maps once everything is over."""
-        heads = self._recorder.heads()
-        found = self._belongings(heads, self._ask)
-        doubts = assembly.Doubts(self._recorder.losses(), self._recorder.recursion_misses())
+        found = self._belongings(self._recorder.heads(), self._ask)
         wanted = found.tree | {one.recording for one in found.containers}
         contents = self._recorder.contents(wanted)
+        # A head goes before its contents do; and read after them, it knows of all that they lack.
+        heads = self._recorder.heads()
+        doubts = assembly.Doubts(self._recorder.losses(), self._recorder.recursion_misses())
         recordings: List[Recording] = []
         failed: List[str] = []
         for one in found.containers:
@@ -181,14 +183,16 @@ class Session:
             if not _ran(one.head):
                 failed.append(_title(one))
                 continue
+            head = heads.get(one.recording)
             run = assembly.run_of_container(
-                one,
+                replace(one, head=head or one.head),
                 engines.installed_version(one.runtime),
                 self._plan.command,
                 self._plan.unconfined,
                 self._host,
             )
-            run = replace(run, integrity=run.integrity + doubts.reasons())
+            gone = () if head else (GONE,)
+            run = replace(run, integrity=run.integrity + doubts.reasons() + gone)
             recordings.append(self._recording(run, contents, [one.recording]))
         if not found.containers and self._call is None:
             run = assembly.run_of_command(heads[self._number], self._plan.command, self._host)
