@@ -8,12 +8,16 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import cast
 
+import pytest
+
 from tests.unit.recordings import recording
 from tracer import syscalls
+from tracer.errors import HostError
 from tracer.kernel import checks, wire
+from tracer.kernel.recorder import Recorder
 from tracer.recording import CONTAINER, HOST, RUNTIME, UNKNOWN, Check, Recording, Run
 from tracer.session.assembly import Host
-from tracer.session.checking import Checking, Noted, noted, with_checks
+from tracer.session.checking import Checking, Noted, checking, noted, with_checks
 
 HERE = Host("6.18", syscalls.X86_64, 1000)
 HOLDER = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=1, lost=2, user=0, level=0)
@@ -37,6 +41,15 @@ class Kernel:
 
     def lost(self) -> int:
         return 3
+
+
+@dataclass(frozen=True)
+class SharingThreads:
+    """
+    A recorder, as far as it is asked for its map.
+    """
+
+    threads: int = 3
 
 
 def check(recording: int = 1, executable: int = PROGRAM, number: int = 92) -> checks.Check:
@@ -138,3 +151,22 @@ def test_a_recording_is_made_without_checks_and_says_so():
     assert made.runs["run"].notes == ("not recorded: no tracepoint",)
     assert made.runs["run"].capabilities is None
     assert made.complete
+
+
+def test_what_the_kernel_refuses_to_load_is_no_reason_to_record_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """
+    A kernel without the tracepoint leaves a session that goes on, and knows why there is none.
+    """
+
+    def refuse(threads: int) -> None:
+        raise HostError("this kernel has no tracepoint cap_capable", "a newer one is needed")
+
+    monkeypatch.setattr(checks, "Checks", refuse)
+
+    with checking(cast(Recorder, SharingThreads())) as asked:
+        asked.release({1})
+
+    assert asked.kernel is None
+    assert asked.why.endswith("this kernel has no tracepoint cap_capable")
