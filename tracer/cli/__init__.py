@@ -92,10 +92,10 @@ def main() -> None:
     """
     The entry point `seccomp-trace`.
 
-    Exit codes: those of the command that `run` runs; 125 if `run` or `generate` failed or a
-    recording is not complete, 126 or 127 if the command could not be started or found; 1 for
+    Exit codes: those of the command that `run` runs; 125 if `run`, `attach` or `generate` failed or
+    a recording is not complete, 126 or 127 if the command could not be started or found; 1 for
     findings of a judging command, 2 for wrong usage and for everything that other commands than
-    those two cannot read, write or do, 130 if interrupted.
+    those three cannot read, write or do, 130 if interrupted.
     """
     _reserve_standard_streams()
     try:
