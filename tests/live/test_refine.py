@@ -17,6 +17,7 @@ from tests.live.driving import NGINX, prepare
 from tests.live.engines import Engine
 from tests.live.recorded import PROFILE, allowed_by, record
 from tests.live.serving import Running, free_port, running
+from tracer.profile.floors import floor_for
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -93,3 +94,33 @@ def test_what_is_denied_is_added_run_by_run(
 
     assert "mkdir" in probed and probed == strictly
     assert "mkdir" in asked and "sync" not in asked and len(asked) > 2
+
+
+STARTS = 20
+
+
+def test_what_is_not_missed_is_dropped(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    The profile of `ls /` loses calls by experiment, none of a runtime's, and starts it every time.
+    """
+    image = busybox(podman)
+    recorded = record(seccomp_trace, podman, "run", "--rm", image, "ls", "/")
+
+    command = podman.command("run", image, "ls", "/")
+    done = seccomp_trace(
+        *("refine", "--minimise", PROFILE, "-o", "less.json", "--", *command),
+        env=podman.environment,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "this proves only" in done.stderr
+    left = allowed_by(tmp_path / "less.json")
+    assert left < recorded.allowed()
+    assert floor_for("runc", None) & recorded.allowed() <= left
+    under_it = podman.security(tmp_path / "less.json")
+    created = podman.run("create", *under_it, image, "ls", "/").stdout.strip()
+    for _ in range(STARTS):
+        podman.run("start", "--attach", created)
+    assert podman.run("logs", created).stdout.split().count("proc") == STARTS

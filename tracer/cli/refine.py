@@ -19,6 +19,7 @@ from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.files import Destination
+    from tracer.session.minimisation import Minimised
     from tracer.session.refinement import Addition, Refined, Wish
     from tracer.session.trial import Plan
 
@@ -35,6 +36,7 @@ ASKERS_SHOWN = 4
 @click.option("--strict", is_flag=True, help="Add what is denied, run by run, instead of probing.")
 @click.option("--ask", is_flag=True, help="Ask about each addition.")
 @click.option("--deny", multiple=True, metavar="NAME", help="Keep this call out.")
+@click.option("--minimise", is_flag=True, help="Drop what the command does not miss, instead.")
 @trials.exit_code
 @trials.timeout
 @click.argument("profile")
@@ -45,6 +47,7 @@ def refine(
     strict: bool,
     ask: bool,
     deny: Tuple[str, ...],
+    minimise: bool,
     status: int,
     limit: Optional[float],
     profile: str,
@@ -56,7 +59,13 @@ def refine(
     By one run in which the default is LOG; with --strict, or where the kernel's audit messages
     cannot be read, by several under the profile as it is. What the profile denies by a rule stays
     denied. Exit code 1, and nothing written, if the command or its drive does not end as it should.
+
+    With --minimise: drop what the command and its drive do without, found by leaving it out.
     """
+    if minimise and (strict or ask or deny):
+        raise click.UsageError(
+            "--minimise only drops: it goes with none of --strict, --ask, --deny"
+        )
     kept_out = call_names(deny)
     baseline = baseline_in(profile)
     assert baseline is not None
@@ -68,6 +77,8 @@ def refine(
     stream = STANDARD_ERROR if output == STANDARD_OUTPUT else None
     plan = Plan(command, call, words, limit, stream)
     with trials.destination(output) as place:
+        if minimise:
+            return reduce(plan, Wish(baseline, status=status), place, output)
         found = find(plan, Wish(baseline, kept_out, status), strict)
         for line in report(found):
             complain(line)
@@ -153,11 +164,49 @@ def write(
     extended = refined(baseline, additions, origin)
     for message in extended.messages:
         complain(message)
-    text = formats.write(extended.profile)
-    if place is None:
-        click.echo(text, nl=False)
-    else:
-        place.write(text)
     number = len({one.name for one in additions} - set(extended.denied))
-    where = "standard output" if place is None else output
-    complain(f"{where}: {number or 'no'} calls more than before")
+    put_down(extended.profile, place, output, f"{number or 'no'} calls more than before")
+
+
+def put_down(profile: Profile, place: Optional[Destination], output: str, what: str) -> None:
+    """A profile to where it is wanted; and say so, and what is in it."""
+    if place is None:
+        click.echo(formats.write(profile), nl=False)
+    else:
+        place.write(formats.write(profile))
+    complain(f"{'standard output' if place is None else output}: {what}")
+
+
+def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) -> int:
+    """Drop what is not missed, say what that was, and write the rest; the exit code."""
+    from tracer.session.minimisation import minimise
+    from tracer.session.trial import Watchful, bench
+
+    def told(run: int, number: int, works: bool) -> None:
+        left_out = f"without {number} calls" if number else "with all of the profile"
+        complain(f"run {run}: {left_out}: {'works' if works else 'does not work'}")
+
+    with shelf() as files, Watchful() as signals, bench(complain) as tools:
+        found = minimise(tools, plan, wish, files.put, signals, told)
+    if found.problems:
+        complain(f"nothing was written: {'; '.join(found.problems)}")
+        return NOTHING_WRITTEN
+    for line in minimised_lines(found):
+        complain(line)
+    number = len(found.dropped)
+    put_down(found.profile, place, output, f"{number or 'no'} calls fewer, by {found.runs} runs")
+    return 0
+
+
+def minimised_lines(found: Minimised) -> Iterator[str]:
+    """What was dropped and what was kept, why, and what that proves."""
+    if found.dropped:
+        yield f"dropped, for nothing missed them: {', '.join(found.dropped)}"
+    if found.missed:
+        yield f"kept, for they were missed: {', '.join(found.missed)}"
+    if found.floor:
+        yield f"kept, for runtimes may need them to start: {', '.join(found.floor)}"
+    yield (
+        "this proves only that the command and its drive end well: what they do not exercise, or "
+        "do not judge, may be missing"
+    )

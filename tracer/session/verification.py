@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
-from tracer.profile import calls, floors, model
+from tracer.profile import floors, model
 from tracer.profile.answering import is_by_rule
 from tracer.profile.model import Profile
+from tracer.profile.reduce import allowed_names
 from tracer.session.refusals import Refusal
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
 
@@ -164,7 +165,7 @@ def verdict_on(
 ) -> Verdict:
     """What the trials so far say of the profile."""
     made = {seen.name for trial in trials for one in trial.recordings for seen in one.observations}
-    idle = named_through(asked.profile) - made
+    idle = allowed_names(asked.profile) - made
     floor = every_floor()
     return Verdict(
         trials=tuple(trials),
@@ -173,13 +174,6 @@ def verdict_on(
         unused=tuple(sorted(idle - floor)),
         floor_unused=tuple(sorted(idle & floor)),
         tried=tuple(dict.fromkeys(one for trial in trials for one in trial.tried)),
-    )
-
-
-def named_through(profile: Profile) -> FrozenSet[str]:
-    """The calls that a rule of the profile lets through, for some uses at least."""
-    return frozenset(
-        name for rule in profile.rules if calls.lets_through(rule) for name in rule.names
     )
 
 

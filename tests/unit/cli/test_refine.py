@@ -28,6 +28,8 @@ PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
         ("p.json -o new.json --drive nosuch -- podman run image", "nosuch: no such program"),
         ("p.json -o new.json --deny nosuch -- podman run image", "no system call: nosuch"),
         ("p.json -- podman run image", "Missing option '-o'"),
+        ("p.json -o new.json --minimise --strict -- podman run image", "--minimise only drops"),
+        ("p.json -o new.json --minimise --deny read -- podman run image", "--minimise only drops"),
     ],
 )
 def test_what_cannot_be_refined_is_said_before_anything_runs(tmp_path: Path, line: str, words: str):
