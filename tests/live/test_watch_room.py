@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.programs import compile_programs
 from tests.live.test_watch_answers import UNKNOWN
+from tests.live.watched import compiled
 from tracer.kernel import denials
 from tracer.kernel.denials import Denials
 
@@ -23,8 +23,7 @@ def denied(tmp_path: Path) -> str:
     """
     The program `denied`.
     """
-    compile_programs(tmp_path / "programs")
-    return str(tmp_path / "programs/denied")
+    return compiled("denied", tmp_path)
 
 
 def namespaces(denied: str, count: int) -> None:

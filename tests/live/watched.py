@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from tests.live.command import SeccompTrace
 from tests.live.conditions import eventually
+from tests.live.programs import FLAGS, SOURCES
 
 ENDS_WITHIN = 60
 
@@ -83,6 +84,17 @@ def watching(seccomp_trace: SeccompTrace, *arguments: str, **options: Any) -> Wa
         assert line, said
         said += line
     return Watch(process, output)
+
+
+def compiled(name: str, directory: Path) -> str:
+    """
+    Compile one of the test programs alone, to be run outside of any image.
+    """
+    program = directory / name
+    if not program.exists():
+        source = SOURCES / f"{name}.c"
+        subprocess.run(["gcc", *FLAGS, "-o", str(program), str(source)], check=True)
+    return str(program)
 
 
 def profile(directory: Path, *rules: dict[str, object], architectures: Iterable[str] = ()) -> Path:
