@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tracer.kernel import bpf, btf, layout, program  # noqa: E402
+from tracer.kernel.checks import Checks  # noqa: E402
 from tracer.kernel.recorder import own  # noqa: E402
 
 import peer  # noqa: E402
@@ -55,6 +56,12 @@ def main() -> None:
         recorders = {count: stack.enter_context(Switched(count)) for count in COUNTS}
         calls = interleaved(rounds * FINE, call_settings(workload, CALLS // scale, recorders))
         forks = interleaved(rounds * FINE, fork_settings(workload, FORKS // scale, recorders))
+        checked, mapped = (
+            interleaved(
+                rounds * FINE, check_settings(workload, work, CALLS // 4 // scale, recorders)
+            )
+            for work in ("checks", "maps")
+        )
         others = other_settings(workload, TRACED_CALLS // scale, recorders)
         others.update(peer_settings(workload, TRACED_CALLS // scale, Path(directory)))
         traced = interleaved(rounds, others)
@@ -63,6 +70,8 @@ def main() -> None:
     print(f"programs of others on tracepoints: {before} before, {strangers()} now\n")
     print_table("one system call, ns", calls, "bare", "empty program")
     print_table("one system call, ns", traced, "bare", "bare")
+    print_table("one capability check, ns", checked, "bare", "recorded")
+    print_table("one mmap and munmap, ns", mapped, "bare", "recorded")
     print_table("one fork and exit, us", forks, "bare", "bare")
     print_table("a whole command, ms", whole, "true", "true")
     print(
@@ -114,6 +123,20 @@ def fork_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -
         "empty program": lambda: under(Setting(empty_program), command),
         "bystander": partial(under, recorders[0].on(), command),
         "recorded": partial(under, recorders[0].recording(), command),
+    }
+
+
+def check_settings(
+    workload: str, work: str, times: int, recorders: "Dict[int, Switched]"
+) -> Settings:
+    """Calls that ask for a capability: recorded without the checks, and with them."""
+    command = [workload, work, str(times)]
+    recorder = recorders[0]
+    return {
+        "bare": lambda: value_of(command),
+        "recorded": partial(under, recorder.recording(), command),
+        "bystander of checks": partial(under, recorder.checking(recorder.on()), command),
+        "recorded with checks": partial(under, recorder.checking(recorder.recording()), command),
     }
 
 
@@ -220,6 +243,16 @@ class Switched:
     def on(self) -> "Setting":
         """While it is attached; what is measured is a bystander."""
         return Setting(self._attached)
+
+    def checking(self, setting: "Setting") -> "Setting":
+        """While capability checks are noted besides."""
+
+        @contextmanager
+        def both() -> Iterator[None]:
+            with Checks(self._recorder.threads), setting:
+                yield
+
+        return Setting(both)
 
     def recording(self) -> "Setting":
         """While it is attached and records what is measured."""

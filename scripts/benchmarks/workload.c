@@ -1,10 +1,13 @@
 /*
  * The work that is measured: `workload calls N` makes N system calls that do next to nothing,
- * `workload forks N` forks N children that end at once. Prints nanoseconds a call, microseconds a fork.
+ * `workload checks N` N calls each of which asks for a capability, `workload maps N` N mappings, which
+ * are accounted, `workload forks N` forks N children that end at once. Prints nanoseconds a call,
+ * microseconds a fork.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,6 +27,16 @@ static void call(void)
 	syscall(SYS_getppid);
 }
 
+static void check(void)
+{
+	syscall(SYS_setgid, 0);
+}
+
+static void map(void)
+{
+	munmap(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 4096);
+}
+
 static void fork_once(void)
 {
 	pid_t child = fork();
@@ -35,8 +48,11 @@ static void fork_once(void)
 
 int main(int argc, char **argv)
 {
-	int forks = argc > 1 && !strcmp(argv[1], "forks");
-	void (*work)(void) = forks ? fork_once : call;
+	const char *wanted = argc > 1 ? argv[1] : "calls";
+	int forks = !strcmp(wanted, "forks");
+	void (*work)(void) = forks ? fork_once
+			     : !strcmp(wanted, "checks") ? check
+			     : !strcmp(wanted, "maps") ? map : call;
 	clockid_t clock = forks ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
 	long times = argc > 2 ? atol(argv[2]) : 1;
 	double start = now(clock);
