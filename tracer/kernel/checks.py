@@ -160,7 +160,7 @@ class Checks:
 def _offsets() -> Dict[str, int]:
     types = btf.read()
     found = {name: types.offset(*member) for name, member in MEMBERS.items()}
-    missing = [" ".join(MEMBERS[name]) for name, offset in found.items() if offset is None]
+    missing = ["struct " + ", ".join(MEMBERS[name]) for name, offset in found.items() if offset is None]
     if missing:
         raise HostError(f"this kernel has no {missing[0]}", "please report this one")
     return {name: offset for name, offset in found.items() if offset is not None}
