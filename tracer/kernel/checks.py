@@ -158,12 +158,16 @@ class Checks:
 
 
 def _offsets() -> Dict[str, int]:
+    """Where the MEMBERS lie. Raises HostError for one that this kernel lacks."""
     types = btf.read()
-    found = {name: types.offset(*member) for name, member in MEMBERS.items()}
-    missing = ["struct " + ", ".join(MEMBERS[name]) for name, offset in found.items() if offset is None]
-    if missing:
-        raise HostError(f"this kernel has no {missing[0]}", "please report this one")
-    return {name: offset for name, offset in found.items() if offset is not None}
+    found: Dict[str, int] = {}
+    for name, (structure, member) in MEMBERS.items():
+        offset = types.offset(structure, member)
+        if offset is None:
+            missing = f"this kernel has no struct {structure}, {member}"
+            raise HostError(missing, "please report this one")
+        found[name] = offset
+    return found
 
 
 def _check(
