@@ -27,6 +27,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 # An engine without root reads it there, too; TMPDIR may be private.
 PLACE = Path("/run/seccomp-trace")
+PREFIX = "trial-"
 
 
 def drive(command: Decorated) -> Decorated:
@@ -128,7 +129,8 @@ def shelf(place: Path = PLACE) -> Iterator[Shelf]:
     try:
         place.mkdir(exist_ok=True)
         place.chmod(0o755)
-        directory = tempfile.mkdtemp(prefix="trial-", dir=place)
+        _tidy(place)
+        directory = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
         os.chmod(directory, 0o755)
     except OSError as error:
         raise OutputError(f"{place}: cannot be written: {error.strerror}", "be root") from error
@@ -136,3 +138,11 @@ def shelf(place: Path = PLACE) -> Iterator[Shelf]:
         yield Shelf(Path(directory))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tidy(place: Path) -> None:
+    """Remove what commands have left that were killed."""
+    for left in place.glob(f"{PREFIX}*"):
+        process = left.name[len(PREFIX) :].partition("-")[0]
+        if process.isdecimal() and not os.path.exists(f"/proc/{process}"):
+            shutil.rmtree(left, ignore_errors=True)

@@ -97,6 +97,8 @@ def verdict_lines(verdict: Verdict, times: int) -> Iterator[str]:
         yield f"{unsure} failed calls on this host could not be judged"
     for doubt in dict.fromkeys(doubt for trial in verdict.trials for doubt in trial.doubts):
         yield f"not complete: {doubt.text} ({doubt.count})"
+    if len(verdict.trials) < times:
+        yield f"interrupted after {len(verdict.trials)} of {times} runs"
     good = sum(not problems for problems in verdict.problems)
     where = f", under {' and '.join(verdict.tried)}" if verdict.tried else ""
     denied = f"; denied: {', '.join(verdict.denied)}" if verdict.denied else ""

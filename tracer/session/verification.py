@@ -115,7 +115,8 @@ def end_problems(trial: Trial, plan: Plan, expected: int) -> Tuple[str, ...]:
     if trial.expired:
         found.append("it took too long and was killed")
     elif trial.status != expected and not (trial.stopped and trial.status in STOPPED):
-        because = ENGINE_FAILED.get(trial.status, "") if not trial.recordings else ""
+        ran = trial.recordings or trial.failed
+        because = "" if ran else ENGINE_FAILED.get(trial.status, "")
         found.append(f"exit code {trial.status}" + (f" ({because})" if because else ""))
     if plan.drive and trial.drive is None:
         found.append("the container ended before the drive could be started")

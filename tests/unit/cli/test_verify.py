@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.session.trials import allowing, refusal, trial
+from tracer.cli.trials import for_engine, shelf
 from tracer.cli.verify import trial_line, verdict_lines
+from tracer.profile import model
+from tracer.profile.model import Profile
 from tracer.session.verification import Asked, verdict_on
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
@@ -89,3 +92,42 @@ def test_hostile_names_stay_on_their_line():
         "does not work: 0 of 1 runs were good, under podman with runc 1; denied: sync"
     )
     assert all(line.isprintable() for line in lines)
+
+
+def test_an_interrupted_verdict_says_how_far_it_came():
+    """
+    Fewer runs than were asked for are no verdict on the rest.
+    """
+    verdict = verdict_on([trial("read")], [("interrupted",)], Asked(allowing("read"), ""), "podman")
+
+    assert "interrupted after 1 of 3 runs" in list(verdict_lines(verdict, 3))
+
+
+def test_a_profile_is_put_where_an_engine_reads_it_and_taken_away(tmp_path: Path):
+    """
+    The file is there for everybody while it is tried; afterwards, and after a kill, nothing is.
+    """
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    left = tmp_path / f"trial-{killed.pid}-left"
+    left.mkdir()
+
+    with shelf(tmp_path) as files:
+        path = Path(files.put(allowing("read")))
+        assert path.read_text() == for_engine(allowing("read"))
+        assert path.stat().st_mode & 0o777 == 0o644
+        assert path.parent.stat().st_mode & 0o777 == 0o755
+        assert not left.exists()
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_profile_for_a_runtime_is_given_to_engines_in_their_dialect():
+    """
+    What was written for OCI or Kubernetes is tried as the Docker profile that says the same.
+    """
+    text = for_engine(
+        Profile(model.ERRNO, (model.Rule(("read",), model.ALLOW),), dialect=model.OCI)
+    )
+
+    assert '"defaultAction": "SCMP_ACT_ERRNO"' in text and '"read"' in text

@@ -54,6 +54,7 @@ def test_a_trial_is_good_that_ended_as_it_should(plan: Plan, one: Trial):
         (DRIVEN, trial("read", drive=22, stopped=True), "the drive's exit code 22"),
         (DRIVEN, trial("read"), "before the drive"),
         (DRIVEN, trial("read", drive=0, stopped=True, status=139), "exit code 139"),
+        (PLAN, trial(status=0, recordings=(), failed=("web",)), "web never ran"),
         (PLAN, trial("read", expired=True, status=137), "too long"),
         (PLAN, trial("read", failed=("web",)), "web never ran"),
         (PLAN, trial("read", unfiltered=("web",)), "web ran without a filter"),
