@@ -24,6 +24,9 @@ KINDS_EACH = 1024  # that are told of one place
 MOST_ANCESTORS = 64  # between a process and the monitor of its container
 PLACES = 1024  # whose kinds are kept apart: then the oldest begins anew
 NS_GET_PARENT = 0xB702  # ioctl_nsfs(2)
+# Messages number processes as the initial PID namespace does: PROC_PID_INIT_INO,
+# include/linux/proc_ns.h.
+INITIAL = 0xEFFFFFFC
 
 Kind = Tuple[str, int, int, int]
 Kept = Tuple[Place, int]  # a place and its keeper
@@ -103,6 +106,8 @@ class Messages:
 
 def _place_of(message: Message, place_of_ended: PlaceOfEnded) -> Optional[Kept]:
     """Where a process is, if it is the one that the message means, or was before it ended."""
+    if os.stat("/proc/self/ns/pid").st_ino != INITIAL:
+        return place_of_ended(message.process)
     with suppress(OSError, ValueError, IndexError):
         boot = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         if started(message.process) + boot <= int(message.time * 1e9) + TICK:

@@ -85,11 +85,18 @@ def test_a_process_that_is_gone_is_known_by_its_end_or_counted():
     assert read.strangers == 2
 
 
-@pytest.mark.parametrize("age, is_ours", [(0, True), (3600 * 24 * 365, False)])
-def test_a_process_that_is_younger_than_its_message_is_another(age: int, is_ours: bool):
+@pytest.mark.parametrize(
+    "age, elsewhere, is_ours", [(0, 0, True), (3600 * 24 * 365, 0, False), (0, 1, False)]
+)
+def test_a_process_that_is_younger_than_its_message_is_another(
+    age: int, elsewhere: int, is_ours: bool, monkeypatch: pytest.MonkeyPatch
+):
     """
-    A process's number may have been given to another one since: then its end is what counts.
+    A process's number may have been given to another one since, and where processes have other
+    numbers it is always another's: then its end is what counts.
     """
+    own = os.stat("/proc/self/ns/pid").st_ino
+    monkeypatch.setattr(messages, "INITIAL", own + elsewhere)
     given = message(process=os.getpid(), at=time.time() - age)
     read = Messages(Waiting(given))  # type: ignore[arg-type]
 
