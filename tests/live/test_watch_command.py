@@ -98,6 +98,7 @@ def test_where_audit_messages_cannot_be_read(apart: list[str], tmp_path: Path):
         denied_in_a_namespace(tmp_path)
         line = next(line for line in process.stdout if "EACCES" in line)
         process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
     assert DEAF in said and UNKNOWN in line
     assert process.returncode == 0
