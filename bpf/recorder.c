@@ -137,7 +137,7 @@ static __always_inline bool gives_way(const struct recording *head, u64 id)
 /* Whether so much of a map is held that its oldest keys are looked at, by all or by a share. */
 static __always_inline bool is_crowded(u64 queued, u64 shared, u64 entries)
 {
-	return queued >= CROWDED(entries) || shared >= CROWDED(SHARE(entries));
+	return queued >= CROWDED(entries) || (shared && shared >= CROWDED(SHARE(entries)));
 }
 
 /* What other users hold, if this is one of them; root has no share. */
@@ -209,7 +209,8 @@ static __always_inline bool queue_recording(u64 *key, u32 user)
 			oldest_recordings.push(&oldest, 0);
 		}
 	}
-	if (shared >= SHARE(MAX_RECORDINGS) || oldest_recordings.push(key, 0))
+	if ((user && shared >= SHARE(MAX_RECORDINGS)) ||
+	    oldest_recordings.push(key, 0))
 		return false;
 	__sync_fetch_and_add(&counters->queued_recordings, 1);
 	return true;
@@ -236,7 +237,8 @@ static __always_inline bool queue_observation(struct observation_key *key, u32 u
 			oldest_observations.push(&oldest, 0);
 		}
 	}
-	if (shared >= SHARE(MAX_OBSERVATIONS) || oldest_observations.push(key, 0))
+	if ((user && shared >= SHARE(MAX_OBSERVATIONS)) ||
+	    oldest_observations.push(key, 0))
 		return false;
 	__sync_fetch_and_add(&counters->queued_observations, 1);
 	return true;
@@ -263,7 +265,8 @@ static __always_inline bool queue_executable(struct executable_key *key, u32 use
 			oldest_executables.push(&oldest, 0);
 		}
 	}
-	if (shared >= SHARE(MAX_EXECUTABLES) || oldest_executables.push(key, 0))
+	if ((user && shared >= SHARE(MAX_EXECUTABLES)) ||
+	    oldest_executables.push(key, 0))
 		return false;
 	__sync_fetch_and_add(&counters->queued_executables, 1);
 	return true;
