@@ -304,8 +304,16 @@ def _open(
 
 
 def _but_for(denied: Mapping[str, str], other: Profile) -> Dict[str, str]:
-    own = denied_by(other)
-    return {name: action for name, action in denied.items() if name not in own}
+    """Without the calls that another profile denies too, whoever makes them and however."""
+    rules, otherwise = by_call(other.rules), calls.said_otherwise(other)
+    return {
+        name: action
+        for name, action in denied.items()
+        if not any(
+            is_for_all(rule) and not lets_through(rule)
+            for rule in effective(rules.get(name, ()), otherwise)
+        )
+    }
 
 
 # --- Defaults and architectures ---

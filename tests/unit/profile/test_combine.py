@@ -152,6 +152,19 @@ def test_a_merge_is_never_looser_than_its_inputs_together(
     assert not merged.lets_through or any(one.lets_through for one in inputs)
 
 
+def test_a_call_that_another_denies_to_some_only_is_reported():
+    """
+    What the first profile denies, and another's default lets through but for some, stands, is said.
+    """
+    first = profile(Rule(("read",), model.KILL_PROCESS), default=model.KILL_PROCESS)
+    some = Rule(("read",), model.KILL_PROCESS, includes=ADMIN)
+
+    conflicts = merge(first, profile(some, default=model.LOG)).conflicts
+
+    denied = Conflict(combine.DENIED_BY_FIRST, 1, ("read",), model.KILL_PROCESS)
+    assert denied in conflicts
+
+
 @given(st.tuples(strategies.profiles(), strategies.profiles()), strategies.calls())
 @SOME
 def test_a_merge_is_never_stricter_than_an_input_but_for_what_is_reported(
