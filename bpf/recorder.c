@@ -484,6 +484,15 @@ static __always_inline struct thread *stray_of(const void *task)
 	return now && now->strays ? strays.lookup(&number) : NULL;
 }
 
+/* Nothing waits for a task any more, nor for an earlier one of its number. */
+static __always_inline void forget_stray(const void *task)
+{
+	u32 number = thread_of(task);
+
+	if (stray_of(task))
+		strays.delete(&number);
+}
+
 /* What is known of a task, wherever it is kept; NULL: nothing. What waits for it is newer. */
 static __always_inline struct thread *known(void *task)
 {
@@ -502,10 +511,12 @@ static __always_inline struct thread *remember(void *task, struct verdict *verdi
 	struct thread *kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	verdict->adopted = 0;
-	if (kept)
+	if (kept) {
 		kept->verdict = *verdict;
-	else
+		forget_stray(task);
+	} else {
 		stray(task, verdict);
+	}
 	count_task(verdict->recording, 1);
 	estrange();
 	return kept;
@@ -597,16 +608,15 @@ int on_exit(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
 	struct thread *self = known(task);
-	u32 number = thread_of(task), level = level_of(task);
+	u32 level = level_of(task);
 
 	if (!self || !self->verdict.recording)
 		return 0;
 	if (!self->verdict.adopted)
 		count_task(self->verdict.recording, -1);
-	if (stray_of(task))
-		strays.delete(&number);
 	if (level)
 		forget_namespace(self->verdict.recording, task, level);
+	forget_stray(task);
 	return 0;
 }
 

@@ -159,10 +159,10 @@ def holdings(
         container = _container(number, head, launch, id, engine, named)
         container = replace(container, late=_is_late(head, launch, named, since))
         claimed = number in claims or head.outer in commands or bool({id, container.name} & asked)
+        # Of one that was only entered since, the tasks seen may have ended while it goes on.
+        running = is_running(head) or bool(container.late and named and named.process)
         if not container.infra:
-            held.append(
-                Holding(container, named.labels if named else (), is_running(head), claimed)
-            )
+            held.append(Holding(container, named.labels if named else (), running, claimed))
     return tuple(held)
 
 

@@ -202,6 +202,19 @@ def test_a_container_runs_while_a_task_of_it_lives(fields: Mapping[str, object],
     assert only(container(**fields)).running == running
 
 
+@pytest.mark.parametrize("process, running", [(4711, True), (0, False)])
+def test_a_late_container_runs_while_its_engine_says_so(process: int, running: bool):
+    """
+    Of a container that was only entered the tasks that were seen may have ended before it.
+    """
+    entered = container(outer=0, alive=0, last_exit=9, launcher=9)
+    named = Named(ID, "web", process=process)
+
+    one = only(entered, launches={9: EXEC}, known={ID: named})
+
+    assert (one.container.late, one.running) == (True, running)
+
+
 @pytest.mark.parametrize(
     "fields, ran", [({}, False), ({"executables": 1}, True), ({"unnamed": 1}, True)]
 )
