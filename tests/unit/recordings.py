@@ -17,6 +17,7 @@ from tracer.recording import (
     UNKNOWN,
     Capabilities,
     Check,
+    Denial,
     Executable,
     Extra,
     Observation,
@@ -171,6 +172,9 @@ def recordings(draw: strategies.DrawFn) -> Recording:
         runs=some,
         extra=extras,
     )
+    counts = strategies.dictionaries(
+        strategies.sampled_from(sorted(ids)), strategies.integers(1, 9), min_size=1
+    ).map(lambda counts: tuple(sorted(counts.items())))
     checks = strategies.builds(
         Check,
         executable=paths,
@@ -184,9 +188,18 @@ def recordings(draw: strategies.DrawFn) -> Recording:
         audited=strategies.none() | strategies.booleans(),
         caller=strategies.sampled_from(["", "generic_permission"]),
         first=sightings,
-        counts=strategies.dictionaries(
-            strategies.sampled_from(sorted(ids)), strategies.integers(1, 9), min_size=1
-        ).map(lambda counts: tuple(sorted(counts.items()))),
+        counts=counts,
+        extra=extras,
+    )
+    denials = strategies.builds(
+        Denial,
+        executable=paths,
+        architecture=strategies.just(syscalls.X86_64),
+        number=strategies.integers(-1, 1),
+        name=strategies.sampled_from([None, "read"]),
+        answer=strategies.sampled_from(["EPERM", "trap"]),
+        last=sightings,
+        counts=counts,
         extra=extras,
     )
     runs: Dict[str, Run] = {id: draw(_runs(id)) for id in sorted(ids)}
@@ -196,4 +209,5 @@ def recordings(draw: strategies.DrawFn) -> Recording:
         tuple(draw(strategies.lists(observations, max_size=4))),
         draw(extras),
         tuple(draw(strategies.lists(checks, max_size=3))),
+        tuple(draw(strategies.lists(denials, max_size=3))),
     )

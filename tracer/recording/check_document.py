@@ -16,6 +16,7 @@ from tracer.recording.fields import (
     LAST_COUNT,
     NUMBERS,
     call_name_in,
+    counts_in,
     extra_in,
     filled_text,
     optional_boolean,
@@ -78,7 +79,7 @@ def check_in(node: Node, runs: Mapping[str, Run]) -> Check:
         audited=optional_boolean(node.child("audited")),
         caller=node.child("caller").text(""),
         first=sighting_in(node.child("first")),
-        counts=_counts(node.child("runs"), runs),
+        counts=counts_in(node.child("runs"), runs),
         extra=extra_in(node, *_CHECK_FIELDS),
     )
 
@@ -119,14 +120,3 @@ def _one_of(node: Node, words: Tuple[str, ...]) -> str:
     if node.text() not in words:
         raise node.wrong(" or ".join(f'"{word}"' for word in words))
     return node.text()
-
-
-def _counts(node: Node, runs: Mapping[str, Run]) -> Tuple[Tuple[str, int], ...]:
-    counts: Dict[str, int] = {}
-    for name in node.others(()):
-        if name not in runs:
-            raise node.child(name).wrong("the count of a run of this document")
-        counts[name] = node.child(name).integer(1, LAST_COUNT)
-    if not counts:
-        raise node.wrong("at least one run")
-    return tuple(sorted(counts.items()))

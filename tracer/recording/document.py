@@ -19,6 +19,7 @@ from tracer.recording.check_document import (
     check_fields,
     check_in,
 )
+from tracer.recording.denial_document import denial_fields, denial_in
 from tracer.recording.fields import (
     CALL_NAME,
     LAST_COUNT,
@@ -55,7 +56,8 @@ _RUN_TEXTS = (
 )
 _RUN_OTHERS = ("id", "command", "no_new_privileges", "filter", "started", "ended")
 _RUN_FIELDS = (*_RUN_TEXTS, *_RUN_OTHERS, "integrity", "notes", "capabilities")
-_ROOT_FIELDS = ("format", "version", "runs", "executables", "observations", "checks")
+_LATER = ("checks", "denials")
+_ROOT_FIELDS = ("format", "version", "runs", "executables", "observations", *_LATER)
 
 
 def to_json(recording: Recording) -> str:
@@ -73,6 +75,8 @@ def to_json(recording: Recording) -> str:
     }
     if recording.checks:
         document["checks"] = [check_fields(one) for one in recording.checks]
+    if recording.denials:
+        document["denials"] = [denial_fields(one) for one in recording.denials]
     return json.dumps(with_extra(document, recording.extra), indent=1, allow_nan=False) + "\n"
 
 
@@ -91,6 +95,7 @@ def from_json(text: str, source: str) -> Recording:
         observations=tuple(_observations(root.child("observations"), runs)),
         extra=extra_in(root, *_ROOT_FIELDS),
         checks=tuple(check_in(one, runs) for one in root.child("checks").items()),
+        denials=tuple(denial_in(one, runs) for one in root.child("denials").items()),
     )
 
 

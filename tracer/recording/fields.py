@@ -9,7 +9,7 @@ A value of the wrong kind raises InputError that says where.
 from __future__ import annotations
 
 import re
-from typing import Dict, FrozenSet, List, Mapping, Optional
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from tracer.document import Node
 from tracer.recording.records import Extra, Run, Sighting, extra_of, values_of
@@ -68,6 +68,18 @@ def run_ids_in(node: Node, runs: Mapping[str, Run]) -> FrozenSet[str]:
     if not ids:
         raise node.wrong("at least one run")
     return frozenset(ids)
+
+
+def counts_in(node: Node, runs: Mapping[str, Run]) -> Tuple[Tuple[str, int], ...]:
+    """How often, by the id of a run of this document: at least one."""
+    counts: Dict[str, int] = {}
+    for name in node.others(()):
+        if name not in runs:
+            raise node.child(name).wrong("the count of a run of this document")
+        counts[name] = node.child(name).integer(1, LAST_COUNT)
+    if not counts:
+        raise node.wrong("at least one run")
+    return tuple(sorted(counts.items()))
 
 
 def call_name_in(node: Node) -> Optional[str]:

@@ -16,7 +16,7 @@ from functools import reduce
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
 
 from tracer.document import canonical
-from tracer.recording.records import Check, Executable, Extra, Observation, Reason, Run
+from tracer.recording.records import Check, Denial, Executable, Extra, Observation, Reason, Run
 
 Record = TypeVar("Record")
 Key = TypeVar("Key", bound=Union[str, Tuple[object, ...]])
@@ -41,6 +41,11 @@ def normal_observations(observations: Iterable[Observation]) -> Tuple[Observatio
 def normal_checks(checks: Iterable[Check]) -> Tuple[Check, ...]:
     """Return the checks sorted, those of one identity joined."""
     return _normal(checks, lambda one: one.key, _join_checks)
+
+
+def normal_denials(denials: Iterable[Denial]) -> Tuple[Denial, ...]:
+    """Return the denials sorted, those of one identity joined."""
+    return _normal(denials, lambda one: one.key, _join_denials)
 
 
 # Joins all records of one identity at once: two by two, sets of run ids would be copied for each.
@@ -76,17 +81,30 @@ def _join_observations(same: List[Observation]) -> Observation:
 
 
 def _join_checks(same: List[Check]) -> Check:
-    counts: Dict[str, int] = {}
-    for one in same:
-        for run, count in one.counts:
-            counts[run] = max(count, counts.get(run, 0))
     return replace(
         same[0],
         name=_largest(one.name for one in same),
         first=min(one.first for one in same),
-        counts=tuple(sorted(counts.items())),
+        counts=_join_counts(one.counts for one in same),
         extra=join_extras(one.extra for one in same),
     )
+
+
+def _join_denials(same: List[Denial]) -> Denial:
+    return replace(
+        same[0],
+        name=_largest(one.name for one in same),
+        last=max(one.last for one in same),
+        counts=_join_counts(one.counts for one in same),
+        extra=join_extras(one.extra for one in same),
+    )
+
+
+def _join_counts(several: Iterable[Tuple[Tuple[str, int], ...]]) -> Tuple[Tuple[str, int], ...]:
+    counts: Dict[str, int] = {}
+    for run, count in (pair for one in several for pair in one):
+        counts[run] = max(count, counts.get(run, 0))
+    return tuple(sorted(counts.items()))
 
 
 def _join_runs(same: List[Run]) -> Run:

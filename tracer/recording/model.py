@@ -17,9 +17,10 @@ from tracer.recording.joining import (
     normal_checks,
     normal_executables,
     normal_observations,
+    normal_denials,
     normal_runs,
 )
-from tracer.recording.records import Check, Executable, Extra, Observation, Reason, Run
+from tracer.recording.records import Check, Denial, Executable, Extra, Observation, Reason, Run
 
 _UNSAFE_IN_A_FILE_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME_LIMIT = 100
@@ -32,7 +33,7 @@ class Recording:
     What was recorded, in one run or in several: a set of runs and what each of them saw.
 
     The constructor takes the records in any order and joins those of one identity. Observations,
-    executables and checks may only name runs that are there.
+    executables, checks and denials may only name runs that are there.
     """
 
     runs: Mapping[str, Run] = field(default_factory=dict)
@@ -40,16 +41,19 @@ class Recording:
     observations: Tuple[Observation, ...] = ()
     extra: Extra = ()
     checks: Tuple[Check, ...] = ()
+    denials: Tuple[Denial, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "runs", normal_runs(self.runs.values()))
         object.__setattr__(self, "executables", normal_executables(self.executables))
         object.__setattr__(self, "observations", normal_observations(self.observations))
         object.__setattr__(self, "checks", normal_checks(self.checks))
+        object.__setattr__(self, "denials", normal_denials(self.denials))
 
     def __hash__(self) -> int:
         runs = tuple(self.runs.values())
-        return hash((runs, self.executables, self.observations, self.extra, self.checks))
+        seen = (self.executables, self.observations, self.checks, self.denials)
+        return hash((runs, seen, self.extra))
 
     @property
     def reasons(self) -> Tuple[Reason, ...]:
@@ -89,6 +93,7 @@ def merge(*recordings: Recording) -> Recording:
         observations=tuple(seen for one in recordings for seen in one.observations),
         extra=join_extras([(), *(one.extra for one in recordings)]),
         checks=tuple(seen for one in recordings for seen in one.checks),
+        denials=tuple(seen for one in recordings for seen in one.denials),
     )
 
 

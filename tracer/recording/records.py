@@ -79,6 +79,34 @@ class Executable:
 
 
 @dataclass(frozen=True)
+class Denial:
+    """
+    A filter answered a call of an executable instead of the kernel, so often in each of these runs.
+
+    `answer`: the name of an error (EPERM), or "trap". `last`: the last time.
+    """
+
+    executable: str
+    architecture: str
+    number: int
+    name: Optional[str]
+    answer: str
+    last: Sighting
+    counts: Tuple[Tuple[str, int], ...]
+    extra: Extra = ()
+
+    @property
+    def key(self) -> Tuple[object, ...]:
+        """What makes two denials the same one."""
+        return (self.executable, self.architecture, self.number, self.answer)
+
+    @property
+    def count(self) -> int:
+        """How often, in all runs."""
+        return sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True)
 class Check:
     """
     The kernel asked whether an executable has a capability, in these runs, so often in each.

@@ -54,6 +54,8 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
         under=_under(recording.runs.values()),
         programs=programs[:NAMED_AT_MOST],
         more=len(programs) - NAMED_AT_MOST,
+        denials=_denials(recording)[:NAMED_AT_MOST],
+        more_denials=len(recording.denials) - NAMED_AT_MOST,
         notes=sorted({note for run in recording.runs.values() for note in run.notes}),
         profile=profile,
         kept=kept,
@@ -73,6 +75,15 @@ def _programs(recording: Recording) -> List[Tuple[str, int]]:
         calls[seen.executable].add((seen.architecture, seen.number))
     order = sorted(calls, key=lambda path: (path == RUNTIME, -len(calls[path]), path))
     return [(path, len(calls[path])) for path in order]
+
+
+def _denials(recording: Recording) -> List[str]:
+    """What the filter that was in force answered, the most often first."""
+    return [
+        f"{one.name or one.number} by {printable(one.executable, WIDTH)}: {one.answer}"
+        + (f", {one.count} times" if one.count > 1 else "")
+        for one in sorted(recording.denials, key=lambda one: -one.count)
+    ]
 
 
 def _runtime_only(recording: Recording) -> Set[Tuple[str, int]]:

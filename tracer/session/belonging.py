@@ -8,7 +8,6 @@ it is given what the maps hold, and how to ask an engine.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
@@ -171,6 +170,6 @@ def _asked_for(evidence: Evidence, tree: FrozenSet[int]) -> Dict[str, Asked]:
     return found
 
 
-def command_name(command: Sequence[str]) -> str:
-    """What a plain command is called: the last part of its path."""
-    return os.path.basename(command[0])
+def tree_of(recording: int, head: Head) -> Container:
+    """A command's process tree, as far as it is like a container."""
+    return Container(recording, head, "", "", "", "", "", False, False)

@@ -20,8 +20,10 @@ from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording, Run
 from tracer.session import assembly, marker, resident
 from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
+from tracer.session.belonging import tree_of
 from tracer.session.checking import Checking, checking, noted, with_checks
 from tracer.session.looking import Seen, Tell, Watch, seen_of
+from tracer.session.refusing import Refusing, refusing, with_denials
 from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
 LOOK_SECONDS = 0.25  # between looks at the maps while a command runs
@@ -70,8 +72,9 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     with resident.for_session(tell) as recorder, ExitStack() as ending:
         command = _as_asked(plan)
         asked = ending.enter_context(checking(recorder))
+        refused = ending.enter_context(refusing(recorder))
         with recorder.command() as number:
-            session = Session(plan, recorder, number, asked)
+            session = Session(plan, recorder, number, asked, refused)
             ending.callback(session.leave)
             child = signals.start(command, plan.output)
         status = wait_for_command(
@@ -101,10 +104,16 @@ class Session:
     """What one run knows while it lasts."""
 
     def __init__(
-        self, plan: Plan, recorder: Recorder, number: int, asked: Checking = Checking()
+        self,
+        plan: Plan,
+        recorder: Recorder,
+        number: int,
+        asked: Checking = Checking(),
+        refused: Refusing = Refusing(),
     ) -> None:
         self._plan = plan
         self._checking = asked
+        self._refusing = refused
         self._recorder = recorder
         self._number = number
         self._host = assembly.this_host()
@@ -193,11 +202,14 @@ class Session:
             )
             gone = () if head else (GONE,)
             run = replace(run, integrity=run.integrity + doubts.reasons() + gone)
-            recordings.append(self._recording(run, contents, [one.recording]))
+            recording = self._recording(run, contents, [one.recording])
+            recordings.append(with_denials(recording, self._refusing, one, heads))
         if not found.containers and self._call is None:
             run = assembly.run_of_command(heads[self._number], self._plan.command, self._host)
             run = replace(run, integrity=run.integrity + doubts.reasons())
-            recordings.append(self._recording(run, contents, sorted(found.tree)))
+            recording = self._recording(run, contents, sorted(found.tree))
+            tree = tree_of(self._number, heads[self._number])
+            recordings.append(with_denials(recording, self._refusing, tree, heads))
         return Outcome(status, tuple(recordings), tuple(failed), doubts.reasons())
 
     def _recording(

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.session.heads import ID, OTHER, command, container, namespace
 from tracer.container.engines import Named
 from tracer.kernel.wire import Head
-from tracer.session.belonging import Belongings, Container, Evidence, belongings, command_name
+from tracer.session.belonging import Belongings, Container, Evidence, belongings
 
 LAUNCH = ("conmon", "-c", ID, "-u", ID, "-r", "/usr/bin/crun", "-n", "web")
 EXEC = ("conmon", "-c", ID, "-u", OTHER, "-r", "/usr/bin/crun", "-n", "web")
@@ -230,10 +230,3 @@ def test_what_only_holds_a_pods_namespaces_is_marked(known: Mapping[str, Named],
     launch = ("conmon", "-c", ID, "-u", ID, "-n", "pod-infra")
 
     assert only(decide({2: container(launcher=9)}, {9: launch}, known=known)).infra == infra
-
-
-def test_a_plain_command_is_called_by_the_last_part_of_its_path():
-    """
-    A command without a container goes by its program's name.
-    """
-    assert command_name(["/usr/bin/ls", "-l"]) == "ls"

@@ -1,0 +1,79 @@
+"""
+Denials beside a recording: what the filter that a container runs under answers instead of the
+kernel, counted where this kernel can tell it, and then part of the recording.
+
+Only what is answered with an error or a trap: of LOG and KILL `watch` and `verify` hear.
+"""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, Mapping, Optional, Tuple
+
+from tracer.errors import HostError
+from tracer.kernel.denials import Denials
+from tracer.kernel.recorder import Recorder
+from tracer.kernel.wire import Head
+from tracer.profile import model
+from tracer.recording import Denial, Recording, Sighting
+from tracer.session.belonging import Container
+from tracer.session.refusals import Refusal, Refusals
+
+TRAP = "trap"
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """What is counted in a session, or why nothing is."""
+
+    kernel: Optional[Refusals] = None
+    why: str = ""
+
+
+@contextmanager
+def refusing(recorder: Recorder) -> Iterator[Refusing]:
+    """Count what is denied to whatever a recorder records while in this context."""
+    try:
+        kernel = Denials(recorder.threads)
+    except HostError as error:
+        yield Refusing(why=f"denials were not recorded: {error.message}")
+        return
+    with kernel:
+        yield Refusing(Refusals(kernel, None))
+
+
+def with_denials(
+    recording: Recording, refusing: Refusing, container: Container, heads: Mapping[int, Head]
+) -> Recording:
+    """The recording of one run, of this container or tree, with what was denied to it."""
+    (run,) = recording.runs.values()
+    if refusing.kernel is None:
+        notes = (*run.notes, refusing.why) if refusing.why else run.notes
+        return replace(recording, runs={run.id: replace(run, notes=notes)})
+    found: Dict[Tuple[object, ...], Denial] = {}
+    for one in refusing.kernel.of([container], heads):
+        denial = _denial(one, run.id)
+        if denial.key in found:
+            count = found[denial.key].count + denial.count
+            denial = replace(denial, counts=((run.id, count),))
+        found[denial.key] = denial
+    lost = refusing.kernel.lost([container], heads)
+    notes = (*run.notes, f"{lost} denials could not be kept: too many kinds") if lost else run.notes
+    runs = {run.id: replace(run, notes=notes)}
+    return replace(recording, runs=runs, denials=tuple(found.values()))
+
+
+def _denial(one: Refusal, run: str) -> Denial:
+    number = one.answer.errno or 0
+    error = errno.errorcode.get(number, str(number))
+    return Denial(
+        executable=one.executable,
+        architecture=one.architecture,
+        number=one.number,
+        name=None if one.syscall.isdigit() else one.syscall,
+        answer=error if one.answer.action == model.ERRNO else TRAP,
+        last=Sighting(one.time, one.thread, one.comm),
+        counts=((run, one.count),),
+    )
