@@ -1,7 +1,7 @@
 """
 `seccomp-trace hook`: the OCI hook for podman and CRI-O is installed, and taken away.
 
-What the runtime then calls is no command of ours but `python -I -m tracer.hook`.
+What the runtime then calls is no command of ours but `python -m tracer.hook`, in fewer steps.
 """
 
 from __future__ import annotations

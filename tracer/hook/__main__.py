@@ -1,5 +1,6 @@
 """
-`python -I -m tracer.hook begin|end [--output-dir DIR] [--best-effort]`: what a runtime calls.
+`python -m tracer.hook begin|end [--output-dir DIR] [--best-effort]`: what a runtime calls, in the
+words that `program` has for it.
 
 The container's state is on standard input. Exit code 0, or 1 after one line that says what is
 wrong. A person has no business here; it is a program of its own, beside `cli`, because it starts in
@@ -42,6 +43,11 @@ def _policy(options: Sequence[str]) -> Policy:
     return Policy(output_dir, "--best-effort" in options)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Do it, and end the process."""
     # Everything is written and closed: taking the interpreter apart takes a tenth of the time.
     os._exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

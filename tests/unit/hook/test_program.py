@@ -5,6 +5,7 @@ Tests of the program that runs as root: only root may be able to change it.
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,24 @@ def test_this_checkouts_program_is_found():
     words = program()
 
     assert os.path.isabs(words[0]) and os.access(words[0], os.X_OK)
-    assert words[1:] == ("-I", "-m", "tracer.hook")
+    assert words[1:4] == ("-I", "-S", "-c") and len(words) == 5
+
+
+def test_the_program_finds_its_packages_wherever_it_is_called(tmp_path: Path):
+    """
+    Started as a runtime does, it refuses a state that is none, in a line and without a traceback.
+    """
+    done = subprocess.run(
+        [*program(), "begin"],
+        cwd=tmp_path,
+        env={},
+        input="no state",
+        text=True,
+        capture_output=True,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
 
 
 def test_what_is_roots_is_taken(tree: Path):
