@@ -19,6 +19,8 @@ from functools import lru_cache
 from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 ANSWER_SECONDS = 20
+KNOWN_RUNTIMES = ("runc", "crun", "youki")
+SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 AT_ONCE = 200  # containers asked about in one command
 
 Ask = Callable[[Sequence[str]], str]
@@ -86,8 +88,14 @@ def runtime_version(path: str, ask: Ask = ask) -> str:
 
 @lru_cache(maxsize=None)
 def installed_version(runtime: str) -> str:
-    """The version of a runtime that may be known by its name only, or an empty string."""
-    found = shutil.which(runtime, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    """
+    The version of a runtime, by its name or path, or an empty string.
+
+    A path may come from the command line of any user's monitor: nothing but a runtime of that name
+    in the system's own directories is ever executed.
+    """
+    name = os.path.basename(runtime)
+    found = shutil.which(name, path=SYSTEM_DIRECTORIES) if name in KNOWN_RUNTIMES else None
     return runtime_version(found) if found else ""
 
 

@@ -5,6 +5,7 @@ Tests of what engines and their runtimes answer, and of what is asked of their s
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -302,3 +303,17 @@ def test_nobody_is_asked_about_nothing():
     answers = Answers()
 
     assert engines.known([], answers) == {} and answers.asked == []
+
+
+def test_a_runtime_of_whoever_named_it_is_not_executed(tmp_path: Path):
+    """
+    The path that a monitor's command line has may be any user's program: it is not called.
+    """
+    runtime, called = tmp_path / "crun", tmp_path / "called"
+    runtime.write_text(f"#!/bin/sh\ntouch {called}\necho crun version 9.9\n")
+    runtime.chmod(0o755)
+
+    versions = {engines.installed_version(str(runtime)), engines.installed_version("../../bin/ls")}
+
+    assert not called.exists()
+    assert "9.9" not in versions and "" in versions
