@@ -81,8 +81,12 @@ def _leave_memory_cgroup() -> None:
     long as it exists (kernel/bpf/syscall.c, since 5.11), and a hook may be in a pod's.
     """
     for hierarchy in MEMORY_CGROUPS:
-        with suppress(OSError), open(f"{hierarchy}/cgroup.procs", "w", encoding="ascii") as root:
-            root.write("0")
+        with suppress(OSError):  # never made: where both versions are, the first is but a tmpfs
+            root = os.open(f"{hierarchy}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(root, b"0")
+            finally:
+                os.close(root)
 
 
 def _make_own_container_known(recorder: Recorder) -> None:

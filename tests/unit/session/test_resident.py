@@ -327,3 +327,22 @@ def test_a_session_says_nothing_where_there_is_none(stamped: pytest.MonkeyPatch)
 
     assert resident.for_session(told.append) is own
     assert told == []
+
+
+def test_nothing_is_made_where_there_is_no_memory_cgroup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    Whoever starts the recorder goes to the root of each hierarchy that is there, and makes no file
+    where none is: below version 1 lies but a tmpfs.
+    """
+    there, not_there = tmp_path / "there", tmp_path / "not"
+    there.mkdir()
+    not_there.mkdir()
+    (there / "cgroup.procs").touch()
+    monkeypatch.setattr(resident, "MEMORY_CGROUPS", (str(not_there), str(there)))
+
+    resident._leave_memory_cgroup()
+
+    assert (there / "cgroup.procs").read_text() == "0"
+    assert list(not_there.iterdir()) == []
