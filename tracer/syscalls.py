@@ -5,12 +5,14 @@ Architectures go by libseccomp's tokens (`SCMP_ARCH_X86_64`), names are those th
 knows, because a profile is read by libseccomp. A number is what the kernel reported, unchanged:
 an x32 call has bit 30 set (`X32_BIT`), in the table, in the recording and in `seccomp_data.nr`
 alike, so `name_of("SCMP_ARCH_X32", 0)` is None. The tables come from PyPI's `system-calls`, which
-is generated from the kernel's sources and imported on first use. What a call does, or whether it
-should be allowed, does not belong here.
+is generated from the kernel's sources and imported on first use. So are, in a line, the names of
+the errors that calls end in. What a call does, or whether it should be allowed, does not belong
+here.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 from functools import lru_cache
 from typing import Dict, FrozenSet, Mapping, Optional
@@ -86,6 +88,16 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {ARM: {"sync_file_range2": "arm_sync
 def name_of(architecture: str, number: int) -> Optional[str]:
     """Return libseccomp's name of a call as the kernel numbered it, None if nobody can name it."""
     return _names_by_number(architecture).get(number)
+
+
+def shown_name_of(architecture: str, number: int) -> str:
+    """Return what people are shown of a call: its name, or its number if it has none."""
+    return name_of(architecture, number) or str(number)
+
+
+def error_name(number: int) -> str:
+    """Return the name of an error (EPERM), as errno(3) has it, or its number if it has none."""
+    return errno.errorcode.get(number, str(number))
 
 
 def number_of(architecture: str, name: str) -> Optional[int]:

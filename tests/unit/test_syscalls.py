@@ -148,6 +148,15 @@ def test_a_number_that_nobody_can_name_has_none(architecture: str, number: int):
     assert syscalls.name_of(architecture, number) is None
 
 
+def test_what_has_no_name_is_shown_by_its_number():
+    """
+    People are shown a name where there is one, of calls and of errors.
+    """
+    assert syscalls.shown_name_of(syscalls.X86_64, 59) == "execve"
+    assert syscalls.shown_name_of(syscalls.X86_64, 4094) == "4094"
+    assert (syscalls.error_name(1), syscalls.error_name(4094)) == ("EPERM", "4094")
+
+
 def test_a_name_of_another_architecture_has_no_number():
     """
     A call that an architecture does not have has no number there.

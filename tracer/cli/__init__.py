@@ -68,6 +68,9 @@ class Commands(click.Group):
         """Run a command; an expected error of it is said, and has an exit code."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1, which means something else here
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be flushed there
+            return PIPE_CLOSED
         except CommandError as error:
             complain(error)
             return error.status
@@ -95,7 +98,8 @@ def main() -> None:
     Exit codes: those of the command that `run` runs; 125 if `run`, `attach` or `generate` failed or
     a recording is not complete, 126 or 127 if the command could not be started or found; 1 for
     findings of a judging command, 2 for wrong usage and for everything that other commands than
-    those three cannot read, write or do, 130 if interrupted.
+    those three cannot read, write or do, 130 if interrupted, 141 if nobody
+    reads what is printed any more.
     """
     _reserve_standard_streams()
     try:
@@ -107,9 +111,6 @@ def main() -> None:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be flushed there
-        status = PIPE_CLOSED
     sys.exit(status)
 
 

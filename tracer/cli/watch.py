@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence, Tuple
 
 import click
 
-from tracer.cli import PIPE_CLOSED, complain, options
+from tracer.cli import complain, options
 from tracer.text import printable
 
 if TYPE_CHECKING:
@@ -42,13 +41,9 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
         report = _print_json
     elif sys.stdout.isatty():
         report = folded.print_new
-    try:
-        with Signals() as signals:
-            losses = watch_for(Plan(containers, duration), signals, report, complain)
-        folded.print_counts()
-    except BrokenPipeError:  # of which click itself would make 1, which means something else here
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return PIPE_CLOSED
+    with Signals() as signals:
+        losses = watch_for(Plan(containers, duration), signals, report, complain)
+    folded.print_counts()
     for reason, count in losses.reasons.items():
         complain(f"not told: {count} {reason}")
     return LOST if losses.reasons else 0

@@ -8,7 +8,6 @@ allows. What else a profile says is given back as losses, each on its strict sid
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 
@@ -17,14 +16,14 @@ from tracer.profile import model
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.decide import NO_RUNTIME, Answer, answer, load, number_of
 from tracer.profile.model import Profile
+from tracer.syscalls import error_name
 
 HEADER = "# A seccomp profile as settings of a unit, by seccomp-trace convert."
 _LINE = 90
 
 # systemd's group @default: in a list of what is allowed these are always allowed
 # (src/shared/seccomp-util.c and systemd-analyze syscall-filter @default, systemd 252).
-_ALWAYS = frozenset(
-    """
+_ALWAYS = frozenset("""
     arch_prctl brk cacheflush clock_getres clock_getres_time64 clock_gettime clock_gettime64
     clock_nanosleep clock_nanosleep_time64 execve exit exit_group futex futex_time64 futex_waitv
     get_robust_list get_thread_area getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups
@@ -33,8 +32,7 @@ _ALWAYS = frozenset(
     mprotect munmap nanosleep pause prlimit64 restart_syscall riscv_flush_icache riscv_hwprobe
     rseq rt_sigreturn sched_getaffinity sched_yield set_robust_list set_thread_area
     set_tid_address set_tls sigreturn time ugetrlimit uretprobe
-    """.split()
-)
+    """.split())
 
 # systemd's words (src/basic/architecture.c), where they are not the token in small letters.
 _WORDS = {"X86_64": "x86-64", "AARCH64": "arm64", "PPC64LE": "ppc64-le", "MIPSEL": "mips-le"}
@@ -155,13 +153,13 @@ def _number(verdict: Answer) -> Optional[str]:
     if verdict.action != model.ERRNO:
         return None
     number = model.EPERM if verdict.errno is None else verdict.errno
-    return errno.errorcode.get(number, str(number))
+    return error_name(number)
 
 
 def _said(verdict: Answer) -> str:
     if verdict.errno is None:
         return verdict.action
-    return f"{verdict.action} {errno.errorcode.get(verdict.errno, verdict.errno)}"
+    return f"{verdict.action} {error_name(verdict.errno)}"
 
 
 def _word(token: str) -> str:

@@ -114,7 +114,7 @@ def _part(seen: Seen) -> str:
     name = printable(seen.name, 40)
     if not seen.calls:
         return f"{name}: waiting for its first call"
-    newest = syscalls.name_of(seen.architecture, seen.newest) or str(seen.newest)
+    newest = syscalls.shown_name_of(seen.architecture, seen.newest)
     return f"{name}: {seen.calls} observations, newest {newest} {age(seen.age)} ago"
 
 

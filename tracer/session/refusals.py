@@ -134,7 +134,7 @@ class Refusals:
         architecture = assembly.architecture_of(kind.architecture, kind.number)
         trapped = kind.error == denials.TRAPPED
         return Refusal(
-            syscall=_name(architecture, kind.number),
+            syscall=syscalls.shown_name_of(architecture, kind.number),
             architecture=architecture,
             number=kind.number,
             answer=Answer(model.TRAP) if trapped else Answer(model.ERRNO, kind.error),
@@ -162,7 +162,7 @@ def _of_message(logged: Logged, title: str) -> Refusal:
     message = logged.message
     architecture = assembly.architecture_of(message.architecture, message.number)
     return Refusal(
-        syscall=_name(architecture, message.number),
+        syscall=syscalls.shown_name_of(architecture, message.number),
         architecture=architecture,
         number=message.number,
         answer=Answer(ACTIONS[message.action]),
@@ -211,7 +211,3 @@ def title_of(container: Container) -> str:
 def _program(path: str, comm: str) -> str:
     name = comm.split(":")[0]
     return RUNTIME if name in RUNTIMES else path or UNKNOWN
-
-
-def _name(architecture: str, number: int) -> str:
-    return syscalls.name_of(architecture, number) or str(number)

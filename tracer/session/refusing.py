@@ -7,11 +7,11 @@ Only what is answered with an error or a trap: of LOG and KILL `watch` and `veri
 
 from __future__ import annotations
 
-import errno
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
+from tracer import syscalls
 from tracer.errors import HostError
 from tracer.kernel.denials import Denials
 from tracer.kernel.recorder import Recorder
@@ -66,8 +66,7 @@ def with_denials(
 
 
 def _denial(one: Refusal, run: str) -> Denial:
-    number = one.answer.errno or 0
-    error = errno.errorcode.get(number, str(number))
+    error = syscalls.error_name(one.answer.errno or 0)
     return Denial(
         executable=one.executable,
         architecture=one.architecture,

@@ -206,7 +206,7 @@ class _Attempt:
 
     def _ask(self, verb: str, containers: Sequence[Container]) -> None:
         """Have the engine do something to containers; what it says of it is not the command's."""
-        words = [*self._plan.call.client, verb, *(one.id for one in containers)]
+        words = [*self._plan.call.client, verb, "--", *(one.id for one in containers)]
         self._asked.append(self._signals.start(words, subprocess.DEVNULL, input=subprocess.DEVNULL))
 
     def _give_up(self) -> None:

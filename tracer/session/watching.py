@@ -8,7 +8,6 @@ of denial that came a thousand times meanwhile is told once, with its number.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from contextlib import ExitStack
@@ -260,9 +259,9 @@ class Looks:
             thread=denied.thread,
             architecture=architecture,
             number=kind.number,
-            syscall=_syscall(architecture, kind.number),
+            syscall=syscalls.shown_name_of(architecture, kind.number),
             arguments=denied.arguments,
-            answer=TRAP if kind.error == denials.TRAPPED else _error(kind.error),
+            answer=TRAP if kind.error == denials.TRAPPED else syscalls.error_name(kind.error),
         )
 
     def _told(self) -> Iterator[Tuple[Place, Denial]]:
@@ -319,15 +318,7 @@ def _of_message(logged: Logged) -> Denial:
         thread=0,
         architecture=architecture,
         number=message.number,
-        syscall=_syscall(architecture, message.number),
+        syscall=syscalls.shown_name_of(architecture, message.number),
         arguments=(),
         answer=ACTIONS[message.action],
     )
-
-
-def _syscall(architecture: str, number: int) -> str:
-    return syscalls.name_of(architecture, number) or str(number)
-
-
-def _error(number: int) -> str:
-    return errno.errorcode.get(number, str(number))

@@ -4,6 +4,7 @@ Tests of the one place where errors become lines and exit codes.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import NoReturn
@@ -155,3 +156,17 @@ def test_what_cannot_be_said_is_no_error():
         done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full)
 
     assert done.stdout == b"went on\n"
+
+
+def test_nobody_reads_what_is_printed():
+    """
+    A pipe that is closed (`caps decode ... | true`) ends any command with 141 and not a word.
+    """
+    code = "import sys; from tracer.cli import main; sys.argv[1:] = ['caps', 'decode', '1']; main()"
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE)
+
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (cli.PIPE_CLOSED, b"")
