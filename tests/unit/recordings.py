@@ -126,6 +126,7 @@ held = strategies.builds(
     ambient=masks,
     lost=strategies.integers(0, 9),
     extra=extras,
+    confirmed=strategies.none() | masks,
 )
 RUN_IDS = ("first", "second", "third")
 

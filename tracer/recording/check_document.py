@@ -87,7 +87,9 @@ def check_in(node: Node, runs: Mapping[str, Run]) -> Check:
 def capabilities_fields(held: Capabilities) -> Dict[str, object]:
     """What a first program held, as the document has it."""
     fields: Dict[str, object] = {"user": held.user, "namespace": held.namespace}
-    fields.update({name: f"0x{getattr(held, name):016x}" for name in _SETS})
+    fields.update({name: _mask_text(getattr(held, name)) for name in _SETS})
+    if held.confirmed is not None:
+        fields["confirmed"] = _mask_text(held.confirmed)
     return with_extra({**fields, "lost": held.lost}, held.extra)
 
 
@@ -95,11 +97,13 @@ def capabilities_in(node: Node) -> Optional[Capabilities]:
     """What a first program held; None where the document has it not."""
     if node.value is None:
         return None
+    confirmed = node.child("confirmed")
     return Capabilities(
         user=node.child("user").integer(0, _LAST_USER),
         namespace=_one_of(node.child("namespace"), (HOST, CONTAINER)),
         lost=node.child("lost").integer(0, LAST_COUNT),
-        extra=extra_in(node, "user", "namespace", "lost", *_SETS),
+        extra=extra_in(node, "user", "namespace", "lost", "confirmed", *_SETS),
+        confirmed=None if confirmed.value is None else _mask(confirmed),
         **{name: _mask(node.child(name)) for name in _SETS},
     )
 
@@ -108,6 +112,10 @@ def _capability(node: Node) -> str:
     if not _CAPABILITY.fullmatch(node.text()):
         raise node.wrong("the name of a capability, or its number in a string")
     return node.text()
+
+
+def _mask_text(mask: int) -> str:
+    return f"0x{mask:016x}"
 
 
 def _mask(node: Node) -> int:

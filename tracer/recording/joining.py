@@ -13,10 +13,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import reduce
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple, TypeVar, Union
+from operator import or_
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Union
 
 from tracer.document import canonical
-from tracer.recording.records import Check, Denial, Executable, Extra, Observation, Reason, Run
+from tracer.recording.records import Capabilities, Check, Denial, Executable, Extra, Observation
+from tracer.recording.records import Reason, Run
 
 Record = TypeVar("Record")
 Key = TypeVar("Key", bound=Union[str, Tuple[object, ...]])
@@ -131,10 +134,17 @@ def _join_two_runs(a: Run, b: Run) -> Run:
         integrity=_join_reasons(a.integrity, b.integrity),
         notes=a.notes if a.notes == b.notes else tuple(sorted({*a.notes, *b.notes})),
         extra=join_extras(run.extra for run in both),
-        capabilities=max(
-            (run.capabilities for run in both if run.capabilities is not None), default=None
-        ),
+        capabilities=_join_held([run.capabilities for run in both if run.capabilities]),
     )
+
+
+# What a command does with, it does with more: of two confirmed sets the union suffices.
+def _join_held(same: Sequence[Capabilities]) -> Optional[Capabilities]:
+    if not same:
+        return None
+    masks = [one.confirmed for one in same if one.confirmed is not None]
+    confirmed = reduce(or_, masks) if masks else None
+    return replace(max(replace(one, confirmed=None) for one in same), confirmed=confirmed)
 
 
 def _join_reasons(a: Tuple[Reason, ...], b: Tuple[Reason, ...]) -> Tuple[Reason, ...]:

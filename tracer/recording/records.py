@@ -150,7 +150,8 @@ class Capabilities:
     What a run's first program held: masks, and the effective user id as the host numbers it.
 
     `namespace`: the user namespace that it was in, HOST or CONTAINER. `lost`: how many checks there
-    was no room for.
+    was no room for. `confirmed`: what the run's command misses of all that was taken from it in
+    turn, so that it does with these alone; None if nobody tried.
     """
 
     user: int
@@ -162,6 +163,7 @@ class Capabilities:
     ambient: int
     lost: int = 0
     extra: Extra = ()
+    confirmed: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Capability checks in the recording's document: what is written, and what is refu
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Callable, Dict
 
 import pytest
@@ -77,6 +78,28 @@ def test_the_sets_of_a_run_survive_a_merge_with_one_that_has_none():
     merged = merge(checked(), Recording({"run": Run("run")}))
 
     assert merged.runs["run"].capabilities == HELD
+
+
+def test_what_was_confirmed_is_kept():
+    """
+    A set that trials have confirmed is written as a mask, the empty one too, and read again.
+    """
+    for mask in (0, 0x401):
+        held = replace(HELD, confirmed=mask)
+        text = to_json(Recording({"run": Run("run", capabilities=held)}))
+
+        assert f'"confirmed": "0x{mask:016x}"' in text
+        assert from_json(text, "r.json").runs["run"].capabilities == held
+
+
+def test_two_confirmed_sets_of_a_run_are_united():
+    """
+    Whatever else two documents say of a run, what either confirmed stays: more does no harm.
+    """
+    sets = (replace(HELD, confirmed=1), replace(HELD, lost=2, confirmed=0x400), HELD)
+    merged = merge(*(Recording({"run": Run("run", capabilities=one)}) for one in sets))
+
+    assert merged.runs["run"].capabilities == replace(HELD, lost=2, confirmed=0x401)
 
 
 Damage = Callable[[Dict[str, Any]], object]
