@@ -1,5 +1,6 @@
 """
-An engine's command line: where the engine is in it, and how to give it another seccomp profile.
+An engine's command line: where the engine is in it, and how to give it another seccomp profile, or
+other capabilities.
 
 Pure: lists of arguments in, lists out. The engine is the program itself, or what a well-known
 wrapper starts (`sudo podman run ...`, `runuser -u USER -- podman run ...`). A word somewhere else
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
 # Options before the subcommand that take the next argument: podman(1), docker(1).
 WITH_VALUE: Mapping[str, FrozenSet[str]] = {
@@ -45,6 +46,10 @@ WRAPPERS: Mapping[str, Tuple[FrozenSet[str], int]] = {
 
 STARTS = ("run", "create")
 SECURITY_OPTION = "--security-opt"
+ADDING_OPTION = "--cap-add"
+DROPPING_OPTION = "--cap-drop"
+PRIVILEGED_OPTION = "--privileged"
+NO_WORDS = frozenset({"0", "f", "F", "false", "False", "FALSE"})  # Go's strconv.ParseBool
 REMOVAL_OPTION = "--rm"
 FOREGROUND_OPTION = "--detach=false"
 
@@ -117,10 +122,26 @@ def with_profile(command: Sequence[str], call: EngineCall, profile: str) -> Tupl
 
     `call.verb` must be one of STARTS. What comes after the image is the container's own.
     """
-    head, tail = command[: call.options], command[call.options :]
-    image = _image(tail)
-    options = _without_seccomp(tail[:image])
-    return (*head, SECURITY_OPTION, f"seccomp={profile}", *options, *tail[image:])
+    return _with(command, call, (SECURITY_OPTION, f"seccomp={profile}"), _is_of_seccomp)
+
+
+def with_capabilities(
+    command: Sequence[str], call: EngineCall, names: Sequence[str]
+) -> Tuple[str, ...]:
+    """
+    The same command with these capabilities for the container and no others, whatever it said of
+    them; as `with_profile`. `names` are without CAP_.
+    """
+    options = (f"{DROPPING_OPTION}=all", *(f"{ADDING_OPTION}={name}" for name in names))
+    return _with(command, call, options, _is_of_capabilities)
+
+
+def is_privileged(command: Sequence[str], call: EngineCall) -> bool:
+    """Whether the container gets everything, capabilities among it, whatever else is said."""
+    tail = command[call.options :]
+    said = [words[0] for words in _options(tail[: _image(tail)])]
+    last = [word for word in said if word.partition("=")[0] == PRIVILEGED_OPTION][-1:]
+    return bool(last) and last[0].partition("=")[2] not in NO_WORDS
 
 
 def to_its_end(command: Sequence[str], call: EngineCall) -> Tuple[str, ...]:
@@ -152,15 +173,37 @@ def _takes_next(word: str) -> bool:
     return len(letters) == 1
 
 
-def _without_seccomp(options: Sequence[str]) -> Tuple[str, ...]:
-    kept: List[str] = []
+def _with(
+    command: Sequence[str],
+    call: EngineCall,
+    new: Sequence[str],
+    is_old: Callable[[str, str], bool],
+) -> Tuple[str, ...]:
+    """The command with new options first, and without old ones, of that name and value."""
+    head, tail = command[: call.options], command[call.options :]
+    image = _image(tail)
+    kept = [word for words in _options(tail[:image]) if not is_old(*_said(words)) for word in words]
+    return (*head, *new, *kept, *tail[image:])
+
+
+def _options(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Each option, with its value if that is a word of its own."""
     place = 0
-    while place < len(options):
-        width = 2 if _takes_next(options[place]) else 1
-        words = options[place : place + width]
-        name, _, joined = words[0].partition("=")
-        value = words[1] if len(words) > 1 else joined
-        if name != SECURITY_OPTION or not value.startswith(("seccomp=", "seccomp:")):
-            kept += words
+    while place < len(words):
+        width = 2 if _takes_next(words[place]) else 1
+        yield words[place : place + width]
         place += width
-    return tuple(kept)
+
+
+def _said(words: Sequence[str]) -> Tuple[str, str]:
+    """An option's name, and its value."""
+    name, _, joined = words[0].partition("=")
+    return name, words[1] if len(words) > 1 else joined
+
+
+def _is_of_seccomp(name: str, value: str) -> bool:
+    return name == SECURITY_OPTION and value.startswith(("seccomp=", "seccomp:"))
+
+
+def _is_of_capabilities(name: str, value: str) -> bool:
+    return name in (ADDING_OPTION, DROPPING_OPTION)

@@ -8,7 +8,14 @@ import shlex
 
 import pytest
 
-from tracer.container.arguments import EngineCall, find_engine, to_its_end, with_profile
+from tracer.container.arguments import (
+    EngineCall,
+    find_engine,
+    is_privileged,
+    to_its_end,
+    with_capabilities,
+    with_profile,
+)
 
 # command: engine, how it is called, verb, and what follows the verb.
 FOUND = [
@@ -133,6 +140,60 @@ def test_a_profile_takes_the_place_of_any_other(before: str, after: str):
     comes after the image is the container's.
     """
     assert profiled(before) == after
+
+
+ALONE = "--cap-drop=all --cap-add=CHOWN --cap-add=KILL"
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("podman run image ls", f"podman run {ALONE} image ls"),
+        ("podman run --cap-add sys_admin image", f"podman run {ALONE} image"),
+        ("podman run --cap-add=a,b --cap-drop=all image", f"podman run {ALONE} image"),
+        ("docker run -e A --cap-drop ALL -it image", f"docker run {ALONE} -e A -it image"),
+        ("docker run -- image --cap-add x", f"docker run {ALONE} -- image --cap-add x"),
+        ("podman run -v --cap-add:/x image", f"podman run {ALONE} -v --cap-add:/x image"),
+        (
+            "sudo podman run --name --cap-add image",
+            f"sudo podman run {ALONE} --name --cap-add image",
+        ),
+        ("docker run --cap-add", f"docker run {ALONE}"),
+    ],
+)
+def test_capabilities_take_the_place_of_any_other(before: str, after: str):
+    """
+    What the command says of capabilities goes, whatever its spelling, and nothing else does.
+    """
+    words = shlex.split(before)
+    call = find_engine(words)
+    assert call is not None
+
+    assert shlex.join(with_capabilities(words, call, ["CHOWN", "KILL"])) == after
+
+
+@pytest.mark.parametrize(
+    "command, privileged",
+    [
+        ("podman run --privileged image", True),
+        ("podman run -it --privileged=true image", True),
+        ("docker run --privileged=false image", False),
+        ("docker run --privileged --privileged=0 image", False),
+        ("docker run --privileged=false --privileged image", True),
+        ("docker run image --privileged", False),
+        ("docker run -e --privileged image", False),
+        ("docker run", False),
+    ],
+)
+def test_a_privileged_container_is_known(command: str, privileged: bool):
+    """
+    The last word on it counts, and only if it is an option of the engine's.
+    """
+    words = shlex.split(command)
+    call = find_engine(words)
+    assert call is not None
+
+    assert is_privileged(words, call) is privileged
 
 
 @pytest.mark.parametrize(
