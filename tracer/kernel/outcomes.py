@@ -1,0 +1,110 @@
+"""
+How the calls of a recording end, as a session sees it: `bpf/outcomes.c`.
+
+What belongs here: the bytes of `bpf/outcomes.h`, and which map is read for which question. What
+does not: what it means for an observation (`tracer.session.outcomes`).
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import AbstractSet, DefaultDict, Dict, Mapping, NamedTuple
+
+from tracer.kernel import bpf, program, wire
+
+SUCCESS = 0
+INTERRUPTED = range(512, 517)  # ERESTARTSYS and the like, which no program sees: linux/errno.h
+
+KEY = struct.Struct("=QQIIII")
+ROOM = struct.Struct("=QQ")
+STATE = struct.Struct("=Q")
+COUNT = struct.Struct("=Q")
+
+# on_return first: what begins before both are attached has not begun for either.
+SOURCE = program.Source(
+    "outcomes.c",
+    MappingProxyType({"on_return": "sys_exit", "on_begin": "sys_enter"}),
+    ("threads", "flights", "begun", "ended", "rooms", "outcome_state"),
+)
+
+
+class Call(NamedTuple):
+    """What is recorded of a call, as the kernel side numbers all of it."""
+
+    recording: int
+    executable: int
+    architecture: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """
+    How often a call began, and how often it ended in which error (SUCCESS for none).
+
+    Both are counted by a thread until it has seen the call succeed.
+    """
+
+    begun: int = 0
+    errors: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether some have not ended, or nobody knows how; False once one has succeeded."""
+        return SUCCESS not in self.errors and self.begun != sum(self.errors.values())
+
+
+class Outcomes:
+    """
+    How the calls of recorded tasks end from now on. A context manager: leaving it takes it out of
+    the kernel. `since`: when that began, ns of CLOCK_BOOTTIME.
+
+    `threads`: the descriptor of a recorder's map. Raises HostError (see `program.load`) when made.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._loaded = program.load({}, SOURCE, {"threads": threads})
+        self._maps = self._loaded.maps
+        self.since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def __enter__(self) -> "Outcomes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loaded.close()
+
+    def of(self, recordings: AbstractSet[int]) -> Mapping[Call, Ended]:
+        """
+        How the calls of these recordings ended.
+
+        Beginnings are read last: whatever happens meanwhile, no call that is under way looks ended.
+        """
+        errors: DefaultDict[Call, Dict[int, int]] = defaultdict(dict)
+        for key, value in bpf.items_of(self._maps["ended"], recordings):
+            *call, error, _ = KEY.unpack(key)
+            errors[Call(*call)][error] = COUNT.unpack(value)[0]
+        begun = {
+            Call(*wire.OBSERVATION_KEY.unpack(key)): COUNT.unpack(value)[0]
+            for key, value in bpf.items_of(self._maps["begun"], recordings)
+        }
+        return {
+            call: Ended(begun.get(call, 0), errors.get(call, {}))
+            for call in begun.keys() | errors.keys()
+        }
+
+    def lost(self, recordings: AbstractSet[int]) -> int:
+        """How much was not noted of these recordings, or nobody knows of which."""
+        value = bpf.lookup(self._maps["outcome_state"], bytes(4), STATE.size) or bytes(STATE.size)
+        skipped = sum(bpf.recursion_misses(one) for one in self._loaded.programs.values())
+        rooms = bpf.items_of(self._maps["rooms"], recordings)
+        return int(STATE.unpack(value)[0]) + skipped + sum(ROOM.unpack(one)[1] for _, one in rooms)
+
+    def release(self, gone: AbstractSet[int]) -> None:
+        """Forget recordings that nobody wants, and make room."""
+        for name in ("rooms", "begun", "ended"):
+            for key in [key for key, _ in bpf.items_of(self._maps[name], gone)]:
+                bpf.delete(self._maps[name], key)
