@@ -4,6 +4,7 @@ Recordings for tests: small ones by hand, any by Hypothesis.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Dict, FrozenSet, Optional
 
 from hypothesis import strategies
@@ -14,6 +15,8 @@ from tracer.recording import (
     HOST,
     INNER,
     RUNTIME,
+    SUCCESS,
+    UNFINISHED,
     UNKNOWN,
     Capabilities,
     Check,
@@ -21,6 +24,7 @@ from tracer.recording import (
     Executable,
     Extra,
     Observation,
+    Outcomes,
     Reason,
     Recording,
     Run,
@@ -36,12 +40,18 @@ def observation(
     architecture: str = syscalls.X86_64,
     number: Optional[int] = None,
     runs: FrozenSet[str] = frozenset({"run"}),
+    outcomes: Optional[Mapping[str, Collection[str]]] = None,
 ) -> Observation:
-    """One observation; its number is looked up unless it is given."""
+    """
+    One observation; its number is looked up unless it is given. `outcomes`: by run, how it ended.
+    """
     found = syscalls.number_of(architecture, name) if name else None
     chosen = number if number is not None else found
     assert chosen is not None, f"{name} has no number"
-    return Observation(executable, architecture, chosen, name, Sighting(1, 1, "ls"), runs)
+    first = Sighting(1, 1, "ls")
+    ended = tuple((run, frozenset(words)) for run, words in sorted((outcomes or {}).items()))
+    seen_in = runs.union(outcomes or ())
+    return Observation(executable, architecture, chosen, name, first, seen_in, outcomes=ended)
 
 
 def recording(*names: str, run: Optional[Run] = None) -> Recording:
@@ -156,6 +166,13 @@ def _runs(id: str) -> strategies.SearchStrategy[Run]:
     )
 
 
+def _outcomes(runs: FrozenSet[str]) -> strategies.SearchStrategy[Outcomes]:
+    words = strategies.sampled_from([SUCCESS, "ENOSYS", "EPERM", UNFINISHED])
+    return strategies.dictionaries(
+        strategies.sampled_from(sorted(runs)), strategies.frozensets(words, min_size=1)
+    ).map(lambda ended: tuple(sorted(ended.items())))
+
+
 @strategies.composite
 def recordings(draw: strategies.DrawFn) -> Recording:
     """Any recording; any two share runs, executables and observations more often than not."""
@@ -163,15 +180,18 @@ def recordings(draw: strategies.DrawFn) -> Recording:
     some = strategies.sets(strategies.sampled_from(sorted(ids)), min_size=1).map(frozenset)
     paths = strategies.sampled_from(["/bin/ls", RUNTIME, UNKNOWN])
     executables = strategies.builds(Executable, path=paths, runs=some, extra=extras)
-    observations = strategies.builds(
-        Observation,
-        executable=paths,
-        architecture=strategies.sampled_from([syscalls.X86_64, syscalls.X86]),
-        number=strategies.integers(-1, 1),
-        name=strategies.sampled_from([None, "read", "write"]),
-        first=sightings,
-        runs=some,
-        extra=extras,
+    observations = some.flatmap(
+        lambda runs: strategies.builds(
+            Observation,
+            executable=paths,
+            architecture=strategies.sampled_from([syscalls.X86_64, syscalls.X86]),
+            number=strategies.integers(-1, 1),
+            name=strategies.sampled_from([None, "read", "write"]),
+            first=sightings,
+            runs=strategies.just(runs),
+            extra=extras,
+            outcomes=_outcomes(runs),
+        )
     )
     counts = strategies.dictionaries(
         strategies.sampled_from(sorted(ids)), strategies.integers(1, 9), min_size=1

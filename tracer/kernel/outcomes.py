@@ -101,7 +101,8 @@ class Outcomes:
         value = bpf.lookup(self._maps["outcome_state"], bytes(4), STATE.size) or bytes(STATE.size)
         skipped = sum(bpf.recursion_misses(one) for one in self._loaded.programs.values())
         rooms = bpf.items_of(self._maps["rooms"], recordings)
-        return int(STATE.unpack(value)[0]) + skipped + sum(ROOM.unpack(one)[1] for _, one in rooms)
+        known = sum(int(ROOM.unpack(one)[1]) for _, one in rooms)
+        return int(STATE.unpack(value)[0]) + skipped + known
 
     def release(self, gone: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants, and make room."""

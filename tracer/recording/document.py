@@ -37,6 +37,7 @@ from tracer.recording.fields import (
     with_extra,
 )
 from tracer.recording.model import Recording
+from tracer.recording.outcome_document import outcomes_fields, outcomes_in
 from tracer.recording.records import FILTERS, Executable, Observation, Reason, Run, Sighting
 
 FORMAT = "seccomp-trace recording"
@@ -151,6 +152,8 @@ def _observation_fields(seen: Observation) -> Dict[str, object]:
         "first": sighting_fields(seen.first),
         "runs": sorted(seen.runs),
     }
+    if seen.outcomes:
+        fields["outcomes"] = outcomes_fields(seen.outcomes)
     return with_extra(fields, seen.extra)
 
 
@@ -257,14 +260,16 @@ def _usual_observation(
 
 
 def _observation(node: Node, runs: Mapping[str, Run]) -> Observation:
+    seen_in = run_ids_in(node.child("runs"), runs)
     return Observation(
         executable=filled_text(node.child("executable")),
         architecture=filled_text(node.child("architecture")),
         number=node.child("number").integer(*NUMBERS),
         name=call_name_in(node.child("name")),
         first=sighting_in(node.child("first")),
-        runs=run_ids_in(node.child("runs"), runs),
-        extra=extra_in(node, "executable", "architecture", "number", "name", "first", "runs"),
+        runs=seen_in,
+        extra=extra_in(node, *_USUAL, "outcomes"),
+        outcomes=outcomes_in(node.child("outcomes"), seen_in),
     )
 
 

@@ -4,8 +4,9 @@ Joining records of one identity, so that order, grouping and repetition make no 
 Every field has a join that is associative, commutative and idempotent. Where two records of one
 identity disagree, which only happens when one of them was written before its run was over or by
 another version, the join chooses without regard to which came first: the earlier start, the later
-end, the known over the unknown, the larger of two texts. Fields of newer versions join by their
-shape: objects per key, arrays as sets, all else the larger.
+end, the known over the unknown (but not of outcomes, by which calls are left out of profiles), the
+larger of two texts. Fields of newer versions join by their shape: objects per key, arrays as sets,
+all else the larger.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import json
 from dataclasses import replace
 from functools import reduce
 from operator import or_
-from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar
-from typing import Union
+from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set
+from typing import Tuple, TypeVar, Union
 
 from tracer.document import canonical
 from tracer.recording.records import Capabilities, Check, Denial, Executable, Extra, Observation
-from tracer.recording.records import Reason, Run
+from tracer.recording.records import Outcomes, Reason, Run
 
 Record = TypeVar("Record")
 Key = TypeVar("Key", bound=Union[str, Tuple[object, ...]])
@@ -80,7 +81,23 @@ def _join_observations(same: List[Observation]) -> Observation:
         first=min(one.first for one in same),
         runs=frozenset().union(*(one.runs for one in same)),
         extra=join_extras(one.extra for one in same),
+        outcomes=_join_outcomes(same),
     )
+
+
+# What one record does not know of a run that it saw nobody knows: there the call may have ended in
+# anything, in which another record of that run, written earlier, did not see it end.
+def _join_outcomes(same: List[Observation]) -> Outcomes:
+    if not any(one.outcomes for one in same):
+        return ()
+    joined: Dict[str, FrozenSet[str]] = {}
+    unknown: Set[str] = set()
+    for one in same:
+        known = dict(one.outcomes)
+        unknown |= one.runs - known.keys()
+        for run, words in known.items():
+            joined[run] = joined.get(run, frozenset()) | words
+    return tuple((run, joined[run]) for run in sorted(joined.keys() - unknown))
 
 
 def _join_checks(same: List[Check]) -> Check:

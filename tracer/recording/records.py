@@ -18,6 +18,11 @@ from tracer.document import canonical
 RUNTIME = "(runtime)"
 UNKNOWN = "(unknown)"
 
+# How an observation's calls ended, beside the names of errors (EPERM). INTERRUPTED: by a signal, so
+# that it began anew, or the program was told EINTR.
+SUCCESS, INTERRUPTED, UNFINISHED = "success", "interrupted", "unfinished"
+Outcomes = Tuple[Tuple[str, FrozenSet[str]], ...]
+
 # Fields that a newer version wrote: (name, canonical JSON text) pairs, sorted by name.
 Extra = Tuple[Tuple[str, str], ...]
 
@@ -51,8 +56,10 @@ class Observation:
     An executable made a call, in these runs.
 
     `executable` is a path as the container sees it, or RUNTIME, or UNKNOWN. `number` is the
-    kernel's (bit 30 set for x32); `name` is None if nobody can name it. Later fields of the same
-    shape (argument values, outcomes) survive in `extra`.
+    kernel's (bit 30 set for x32); `name` is None if nobody can name it. `outcomes`: for some of the
+    runs, sorted, how the call ended there: SUCCESS, names of errors, INTERRUPTED, and UNFINISHED if
+    it did not always end (which is told of calls that have not succeeded). Of the other runs that
+    is unknown. Later fields of the same shape (argument values) survive in `extra`.
     """
 
     executable: str
@@ -62,6 +69,7 @@ class Observation:
     first: Sighting
     runs: FrozenSet[str]
     extra: Extra = ()
+    outcomes: Outcomes = ()
 
     @property
     def key(self) -> Tuple[str, str, int]:
