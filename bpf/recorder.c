@@ -147,7 +147,10 @@ static __always_inline struct share share_of(u32 user)
 	struct share *held = user ? others.lookup(&zero) : NULL;
 	struct share none = {};
 
-	return held ? *held : none;
+	if (!held)
+		return none;
+	AS_IT_IS(held);
+	return *held;
 }
 
 /* A recording of another user's than root is gone: its share is free again. */
@@ -316,10 +319,15 @@ static __always_inline void begin(struct verdict *self, const void *task, u32 ki
 static __always_inline u64 recording_of_namespaces(const void *task, u32 level)
 {
 	PLAIN_LOOP
-	for (u32 up = 0; up < MAX_LEVELS && up < level; up++) {
-		u32 namespace = namespace_at(task, level - up);
-		u64 *found = namespaces.lookup(&namespace);
+	for (u32 up = 0; up < MAX_LEVELS; up++) {
+		u32 namespace;
+		u64 *found;
 
+		AS_IT_IS(up);	/* one condition at a time */
+		if (up >= level)
+			break;
+		namespace = namespace_at(task, level - up);
+		found = namespaces.lookup(&namespace);
 		if (found)
 			return *found;
 	}
