@@ -9,22 +9,27 @@ from typing import FrozenSet, Iterator, Optional, Sequence, Tuple
 
 import click
 
-from tracer.capabilities.defaults import DEFAULT_CAPABILITIES, DOCKER
+from tracer.capabilities.given import named_sets
+from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
+from tracer.capabilities.required import required
 from tracer.cli import complain, options
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
 from tracer.cli.results import incomplete_lines, read_recordings
-from tracer.profile.check import Denial, FloorDenial, denials, floor_denials
+from tracer.errors import InputError
+from tracer.profile.check import Denial, FloorDenial, Held, denials, floor_denials
 from tracer.recording import Recording, Sighting, merge
 from tracer.text import printable
 
+REQUIRED = "required"
 _NAMED_AT_MOST = 4
 
 
 @click.command()
+@options.caps("What the containers have, or `required`: what they need. [what was recorded]")
 @click.option(
-    "--cap-add", "added", multiple=True, metavar="CAP", help="The container has it; or all."
+    "--cap-add", "added", multiple=True, metavar="CAP", help="The container has it too; or all."
 )
 @click.option(
     "--runtime-floor",
@@ -37,13 +42,18 @@ _NAMED_AT_MOST = 4
 @click.argument("profile")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 def check(
-    added: Tuple[str, ...], runtime_floor: str, profile: str, recordings: Tuple[str, ...]
+    sets: Tuple[str, ...],
+    added: Tuple[str, ...],
+    runtime_floor: str,
+    profile: str,
+    recordings: Tuple[str, ...],
 ) -> int:
     """
     Name what PROFILE would deny of these recordings, who made it and when.
 
     Exit code 1 if there is any, or if a container would not start under its runtime; 0 if not.
-    What depends on arguments, which are not recorded, is named too but counts for nothing.
+    What depends on arguments, which are not recorded, is named too but counts for nothing. Rules
+    for certain capabilities are judged by those that each container had.
     """
     wanted = None if runtime_floor == options.AUTO else options.floor_names(runtime_floor)
     refuse_twice((profile, *recordings))
@@ -51,9 +61,9 @@ def check(
     whole = merge(*read_recordings(recordings))
     for line in incomplete_lines(whole):
         complain(f"not complete: {line}")
-    capabilities = _capabilities(added)
-    found = denials(judged, whole, capabilities)
-    floors = floor_denials(judged, whole.runs.values(), capabilities, wanted)
+    held = _held(sets, added, whole)
+    found = denials(judged, whole, held)
+    floors = floor_denials(judged, whole.runs.values(), wanted, held)
     for denial in found:
         click.echo(_denial_line(denial, whole))
     counted = [one for one in floors if one.recorded or wanted is not None]
@@ -64,8 +74,24 @@ def check(
     return 1 if denied or counted else 0
 
 
-def _capabilities(added: Sequence[str]) -> Optional[FrozenSet[str]]:
-    return (DEFAULT_CAPABILITIES[DOCKER] | known_names(added)) if added else None
+def _held(sets: Sequence[str], added: Sequence[str], whole: Recording) -> Held:
+    """What each container has: what was recorded, or the one set that is asked about."""
+    words = [word.strip() for one in sets for word in one.split(",")]
+    named = named_sets(word for word in words if word != REQUIRED)
+    if REQUIRED in words:
+        named |= _needed(whole)
+    more = frozenset(known_names(added))
+    return lambda run: (named if words else held_by(run)) | more
+
+
+def _needed(whole: Recording) -> FrozenSet[str]:
+    found = required(whole)
+    if found.unknown:
+        raise InputError(
+            f"--caps {REQUIRED}: not all runs have capability checks",
+            "seccomp-trace caps required says why; --caps names a set",
+        )
+    return frozenset(found.capabilities)
 
 
 def _denial_line(denial: Denial, whole: Recording) -> str:
@@ -116,11 +142,17 @@ def _floor_line(floor: FloorDenial, *, counts: bool) -> str:
 
 def _verdict(found: Sequence[Denial], floors: Sequence[FloorDenial], whole: Recording) -> str:
     calls = {(one.name, one.architecture, one.number) for one in whole.observations}
-    depending = sum(one.depends for one in found)
-    denied = len(found) - depending
+    denied = {_call_of(one) for one in found if not one.depends}
+    depending = {_call_of(one) for one in found} - denied
+    left = len(calls) - len(denied) - len(depending)
     parts = [
-        f"{len(calls)} calls recorded: {len(calls) - len(found)} would be let through, "
-        f"{denied} denied" + (f", {depending} depend on their arguments" if depending else "")
+        f"{len(calls)} calls recorded: {left} would be let through, {len(denied)} denied"
+        + (f", {len(depending)} depend on their arguments" if depending else "")
     ]
     parts += [f"would not work under {one}" for one in sorted({one.runtime for one in floors})]
     return "; ".join(parts)
+
+
+def _call_of(denial: Denial) -> Tuple[Optional[str], str, int]:
+    first = denial.observations[0]
+    return (first.name, first.architecture, first.number)

@@ -13,8 +13,8 @@ from typing import Callable, Dict, FrozenSet, Mapping, Optional, Tuple
 import click
 
 from tracer import document, files, syscalls
-from tracer.capabilities.defaults import DEFAULT_CAPABILITIES, DOCKER
-from tracer.capabilities.names import known_names
+from tracer.capabilities.defaults import DOCKER
+from tracer.capabilities.given import named_sets
 from tracer.cli import complain
 from tracer.cli.given import STANDARD_OUTPUT, text_of
 from tracer.errors import DocumentError, InputError, OutputError
@@ -38,8 +38,8 @@ _BY_WORD: Dict[str, str] = {
 @click.option("--architecture", metavar="NAME", help="The host's: amd64, arm64, ... [this host's]")
 @click.option(
     "--capabilities",
-    metavar="default|none|CAP,...",
-    help="The container's bounding set; default,CAP_X adds to the usual one.",
+    metavar="default|docker|podman|none|CAP|MASK,...",
+    help="The container's bounding set; default,CAP_X adds to the usual one, which is docker's.",
 )
 @click.option("--kernel", metavar="MAJOR.MINOR", help="The host's. [new enough]")
 @click.argument("profile")
@@ -138,8 +138,7 @@ def _architecture(value: str) -> str:
 
 def _capabilities(value: str) -> FrozenSet[str]:
     words = [word.strip() for word in value.split(",")]
-    usual = DEFAULT_CAPABILITIES[DOCKER] if "default" in words else frozenset()
-    return usual | known_names(word for word in words if word not in ("default", "none"))
+    return named_sets(DOCKER if word == "default" else word for word in words)
 
 
 def _kernel(value: str) -> Tuple[int, int]:

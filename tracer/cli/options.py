@@ -15,6 +15,7 @@ from tracer.profile import floors
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 AUTO, NONE = "auto", "none"
+CAPABILITY_SETS = "docker|podman|none|CAP|MASK,..."
 
 
 class Seconds(click.FloatRange):
@@ -61,6 +62,17 @@ def form(command: Decorated) -> Decorated:
     return click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
     )(command)
+
+
+def caps(help: str) -> Callable[[Decorated], Decorated]:
+    """--caps, by which sets of capabilities are named; `given.named_sets` says what they mean."""
+
+    def decorate(command: Decorated) -> Decorated:
+        return click.option("--caps", "sets", multiple=True, metavar=CAPABILITY_SETS, help=help)(
+            command
+        )
+
+    return decorate
 
 
 def floor_names(value: str) -> FrozenSet[str]:

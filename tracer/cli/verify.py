@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 
@@ -13,6 +12,7 @@ import click
 from tracer.cli import complain, trials
 from tracer.cli.given import profile_in
 from tracer.cli.trials import drive_words, engine_call, shelf
+from tracer.syscalls import error_name
 from tracer.text import printable
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracer.session.verification import Judged, Verdict
 
 MOST_TIMES = 10_000
+AS_USUAL = "rules for some capabilities are read as for a container without options"
 
 
 @click.command()
@@ -83,6 +84,8 @@ def trial_line(trial: Trial, problems: Tuple[str, ...]) -> str:
 
 def verdict_lines(verdict: Verdict, times: int) -> Iterator[str]:
     """What was denied and to whom, what was not used, and the verdict."""
+    from tracer.session.held import unknown
+
     for one in verdict.refusals:
         yield refusal_line(one, len(verdict.trials))
     if verdict.unused:
@@ -92,6 +95,7 @@ def verdict_lines(verdict: Verdict, times: int) -> Iterator[str]:
             "not used this time, but runtimes may need it to start: "
             f"{', '.join(verdict.floor_unused)}"
         )
+    yield from (f"{why}: {AS_USUAL}" for why in unknown(verdict.trials))
     unsure = sum(trial.unsure for trial in verdict.trials)
     if unsure:
         yield f"{unsure} failed calls on this host could not be judged"
@@ -129,7 +133,7 @@ def refusal_line(one: Judged, trials: int) -> str:
 def _answer(refusal: Refusal) -> str:
     number = refusal.answer.errno
     if number is not None:
-        return errno.errorcode.get(number, str(number))
+        return error_name(number)
     return refusal.answer.action.replace("SCMP_ACT_", "").replace("_", "-").lower()
 
 

@@ -8,7 +8,7 @@ engines and of ours do, meets what was meant for it; what only the default refus
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional, Sequence
+from typing import AbstractSet, Optional, Sequence
 
 from tracer.errors import InputError
 from tracer.profile import decide, model
@@ -24,10 +24,12 @@ def is_by_rule(
     given: Answer,
     *,
     engine: Optional[str] = None,
+    capabilities: Optional[AbstractSet[str]] = None,
 ) -> bool:
     """
     Say whether this answer to a call was a rule's, and an error: ERRNO.
 
+    `engine` and `capabilities` (the container's bounding set) are as in `resolve`.
     False for a profile of which that cannot be told (`decide` raises InputError).
     """
     if given.action != model.ERRNO:
@@ -37,7 +39,13 @@ def is_by_rule(
     )
     try:
         said = decide.decide(
-            otherwise, architecture, number, arguments, engine=engine, runtime=decide.NO_RUNTIME
+            otherwise,
+            architecture,
+            number,
+            arguments,
+            capabilities=capabilities,
+            engine=engine,
+            runtime=decide.NO_RUNTIME,
         )
     except InputError:
         return False

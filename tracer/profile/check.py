@@ -2,26 +2,42 @@
 What a profile would deny of what was recorded, and of what runtimes need to start at all.
 
 A recording has no argument values. So a call that the profile allows for some arguments only is
-neither sure to be denied nor sure to pass, and is told apart. Who made a call and when is the
-recording's to say; printing is not done here.
+neither sure to be denied nor sure to pass, and is told apart. What a container may do beside that
+the profile asks of its capabilities: they are what its run has recorded. Who made a call and when
+is the recording's to say; printing is not done here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from dataclasses import dataclass, replace
+from typing import (
+    AbstractSet,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Set,
+    Tuple,
+)
 
 from tracer import syscalls
+from tracer.capabilities.held import held_by
 from tracer.profile import calls, floors, model
 from tracer.profile.architectures import host_of
 from tracer.profile.decide import NO_RUNTIME, Answer, Filter, answer, load
 from tracer.profile.fallbacks import ENOSYS, FALLBACKS
 from tracer.profile.model import Profile
 from tracer.profile.points import points_for
-from tracer.profile.resolve import resolve
+from tracer.profile.resolve import depends_on_capabilities, resolve
 from tracer.recording import Observation, Recording, Run
 
 Point = Tuple[int, ...]
+_Call = Tuple[str, int, Optional[str]]
+# The bounding set of a run's container.
+Held = Callable[[Run], AbstractSet[str]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +71,7 @@ class FloorDenial:
 class _Judge:
     """Answers calls under one profile, for containers with these capabilities."""
 
-    def __init__(self, profile: Profile, capabilities: Optional[AbstractSet[str]]) -> None:
+    def __init__(self, profile: Profile, capabilities: AbstractSet[str]) -> None:
         self._profile = profile
         self._capabilities = capabilities
         self._loaded: Dict[str, Tuple[Filter, Dict[str, List[Point]]]] = {}
@@ -78,61 +94,104 @@ class _Judge:
         return self._loaded[host]
 
 
-def denials(
-    profile: Profile, recording: Recording, capabilities: Optional[AbstractSet[str]] = None
-) -> Tuple[Denial, ...]:
+def denials(profile: Profile, recording: Recording, held: Held = held_by) -> Tuple[Denial, ...]:
     """
     Return what the profile would deny of a recording, sure denials first, then by name.
 
-    `capabilities` is the container's bounding set, by default that of one without options. Raises
-    InputError for a profile that cannot be loaded.
+    `held` tells a run's capabilities. Where runs differ in that, a call may be denied in some of
+    them only, or in two ways. Raises InputError for a profile that cannot be loaded.
     """
-    judge = _Judge(profile, capabilities)
-    same: Dict[Tuple[str, int, Optional[str]], List[Observation]] = {}
+    found = [
+        denial
+        for judge, runs in _judges(profile, recording.runs.values(), held)
+        for denial in _denials(judge, recording, frozenset(run.id for run in runs))
+    ]
+    return tuple(sorted(_joined(found), key=_order))
+
+
+def _denials(judge: _Judge, recording: Recording, runs: FrozenSet[str]) -> Iterator[Denial]:
+    same: Dict[_Call, List[Observation]] = {}
     for seen in recording.observations:
-        same.setdefault((seen.architecture, seen.number, seen.name), []).append(seen)
-    found = []
+        if not seen.runs.isdisjoint(runs):
+            same.setdefault(_call_of(seen), []).append(replace(seen, runs=seen.runs & runs))
     for call, observations in same.items():
         answers = judge.answers(*call)
         refusals = [one for one in answers if not one.lets_through]
         if refusals:
-            ordered = sorted(observations, key=lambda seen: (seen.first, seen.key))
-            found.append(Denial(tuple(ordered), refusals[0], len(refusals) < len(answers)))
-    return tuple(sorted(found, key=_order))
+            yield Denial(tuple(observations), refusals[0], len(refusals) < len(answers))
+
+
+def _joined(found: Iterable[Denial]) -> Iterator[Denial]:
+    """Those of one call that are answered alike as one, its observations in order."""
+    same: Dict[Tuple[_Call, Answer, bool], Dict[Tuple[str, str, int], Observation]] = {}
+    for one in found:
+        here = same.setdefault((_call_of(one.observations[0]), one.answer, one.depends), {})
+        for seen in one.observations:
+            known = here.get(seen.key, seen)
+            here[seen.key] = replace(seen, runs=seen.runs | known.runs)
+    for (_, answered, depends), observations in same.items():
+        ordered = sorted(observations.values(), key=lambda seen: (seen.first, seen.key))
+        yield Denial(tuple(ordered), answered, depends)
+
+
+def _call_of(seen: Observation) -> _Call:
+    return (seen.architecture, seen.number, seen.name)
 
 
 def _order(one: Denial) -> Tuple[object, ...]:
     first = one.observations[0]
-    return (one.depends, first.name or "", first.architecture, first.number)
+    return (one.depends, first.name or "", first.architecture, first.number, str(one.answer))
+
+
+def _judges(
+    profile: Profile, runs: Iterable[Run], held: Held
+) -> Iterator[Tuple[_Judge, List[Run]]]:
+    """A judge for each group of runs whose containers the profile cannot tell apart."""
+    alike: Dict[FrozenSet[str], List[Run]] = {}
+    for run in runs:
+        capabilities = held(run) if depends_on_capabilities(profile) else frozenset()
+        alike.setdefault(frozenset(capabilities), []).append(run)
+    for capabilities, same in (alike or {frozenset(): []}).items():
+        yield _Judge(profile, capabilities), same
 
 
 def floor_denials(
     profile: Profile,
     runs: Iterable[Run],
-    capabilities: Optional[AbstractSet[str]] = None,
     wanted: Optional[AbstractSet[str]] = None,
+    held: Held = held_by,
 ) -> Tuple[FloorDenial, ...]:
     """
     Return what the profile denies of the floors of the recorded runtimes, then of the others.
 
-    `wanted` names the runtimes to look at, by default all that were measured.
+    `wanted` names the runtimes to look at, by default all that were measured. `held` is as in
+    `denials`.
     """
-    judge = _Judge(profile, capabilities)
+    found = [
+        denial
+        for judge, some in _judges(profile, runs, held)
+        for denial in _floor_denials(judge, some, wanted)
+    ]
+    counted = [one for one in found if one.recorded]
+    theirs = {one.runtime for one in counted}
+    others = (one for one in found if not one.recorded and one.runtime not in theirs)
+    return tuple(dict.fromkeys([*counted, *others]))
+
+
+def _floor_denials(
+    judge: _Judge, runs: Iterable[Run], wanted: Optional[AbstractSet[str]]
+) -> Iterator[FloorDenial]:
     settings: Dict[str, Set[Optional[bool]]] = {}
     for run in runs:
         settings.setdefault(run.runtime, set()).add(run.no_new_privileges)
     anywhere = {one for some in settings.values() for one in some} or {None}
-    found = []
     for runtime in sorted(floors.known_runtimes() if wanted is None else wanted):
         for privileges in sorted(settings.get(runtime, anywhere), key=str):
             for action in floors.ACTIONS:
                 calls_denied = _denied_of(judge, _floor(runtime, privileges, action))
                 if calls_denied:
                     recorded = runtime in settings
-                    found.append(
-                        FloorDenial(runtime, privileges, action, calls_denied, recorded)
-                    )
-    return tuple(sorted(found, key=lambda one: not one.recorded))
+                    yield FloorDenial(runtime, privileges, action, calls_denied, recorded)
 
 
 def _floor(runtime: str, privileges: Optional[bool], action: str) -> FrozenSet[str]:

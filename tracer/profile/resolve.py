@@ -83,6 +83,28 @@ def alternatives(rule: Rule) -> Tuple[Tuple[Condition, ...], ...]:
     return (rule.conditions,)
 
 
+def depends_on_capabilities(profile: Profile) -> bool:
+    """Say whether a profile means something else for containers with other capabilities."""
+    return any(one.includes.capabilities or one.excludes.capabilities for one in profile.rules)
+
+
+def for_capabilities(profile: Profile, capabilities: AbstractSet[str]) -> Profile:
+    """
+    Return the profile as containers with this bounding set meet it: rules for others are left out,
+    and those that are left depend on capabilities no more. All else is as it was.
+    """
+    rules = tuple(
+        replace(
+            rule,
+            includes=replace(rule.includes, capabilities=()),
+            excludes=replace(rule.excludes, capabilities=()),
+        )
+        for rule in profile.rules
+        if _has_capabilities(rule, capabilities)
+    )
+    return replace(profile, rules=rules)
+
+
 def is_flat(profile: Profile) -> bool:
     """Say whether a profile means the same for every container, engine and kernel."""
     named = profile.default_errno_name or any(rule.errno_name for rule in profile.rules)
@@ -105,11 +127,17 @@ def _applies(
     includes, excludes = rule.includes, rule.excludes
     return (
         word not in excludes.architectures
-        and capabilities.isdisjoint(excludes.capabilities)
+        and _has_capabilities(rule, capabilities)
         and _is_new_enough(excludes, kernel, engine) is not True
         and (not includes.architectures or word in includes.architectures)
-        and capabilities >= frozenset(includes.capabilities)
         and _is_new_enough(includes, kernel, engine) is not False
+    )
+
+
+def _has_capabilities(rule: Rule, capabilities: AbstractSet[str]) -> bool:
+    includes, excludes = rule.includes, rule.excludes
+    return capabilities.isdisjoint(excludes.capabilities) and capabilities >= frozenset(
+        includes.capabilities
     )
 
 

@@ -10,14 +10,16 @@ whether, is not decided here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
+from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
 
-from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
+from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
 from tracer.profile import check, model
 from tracer.profile.extend import Extended, extend
 from tracer.profile.model import Profile, Rule
+from tracer.recording import Run
 from tracer.session import assembly
+from tracer.session.held import noting
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
 from tracer.session.verification import BY_RULE, DENIED, end_problems, judge
 from tracer.text import printable
@@ -80,7 +82,8 @@ def probe(bench: Bench, plan: Plan, wish: Wish, put: Put, signals: Watchful) -> 
 
     Raises CommandError if the command or the drive cannot be started.
     """
-    trial = attempt(bench, plan, put(loosened(wish.profile)), signals)
+    with noting(bench, wish.profile) as tools:
+        trial = attempt(tools, plan, put(loosened(wish.profile)), signals)
     found = [one for one in probed(trial, wish.profile) if one.name not in wish.kept_out]
     problems = list(end_problems(trial, plan, wish.status))
     problems += [reason.text for one in trial.recordings for reason in one.reasons]
@@ -102,6 +105,13 @@ def strict(
     Raises CommandError if the command or the drive cannot be started.
     """
     plan = replace(plan, limit=plan.limit or STRICT_SECONDS)
+    with noting(bench, wish.profile) as tools:
+        return _until_quiet(tools, plan, wish, put, signals, told)
+
+
+def _until_quiet(
+    bench: Bench, plan: Plan, wish: Wish, put: Put, signals: Watchful, told: Told
+) -> Refined:
     found: Dict[str, Addition] = {}
     runs = 0
     while True:
@@ -130,8 +140,8 @@ def probed(trial: Trial, profile: Profile) -> Tuple[Addition, ...]:
     """
     What a run under the loosened profile asked for that the profile has no rule for, by name.
 
-    What was logged is what the default met. What was recorded, and is denied whatever the
-    container's capabilities, is among it too if messages got lost.
+    What was logged is what the default met. What was recorded, and is denied to containers with
+    these capabilities (any, where they are not known), is among it too if messages got lost.
     """
     logging = {name for rule in profile.rules if rule.action == model.LOG for name in rule.names}
     askers: Dict[Tuple[str, str], Dict[Tuple[str, str], Asker]] = {}
@@ -150,10 +160,9 @@ def probed(trial: Trial, profile: Profile) -> Tuple[Addition, ...]:
 
 
 def _unallowed(trial: Trial, profile: Profile) -> Iterator[Tuple[str, str, Asker]]:
-    """What was recorded and is denied under the profile for any capabilities."""
-    every = DEFAULT_CAPABILITIES[model.DOCKER] | known_names(["all"])
+    """What was recorded and is denied under the profile, whatever is not known of capabilities."""
     for recording in trial.recordings:
-        some, others = (check.denials(profile, recording, one) for one in (None, every))
+        some, others = (check.denials(profile, recording, one) for one in (held_by, _most))
         anyway = {one.observations[0].key for one in others if not one.depends}
         for denial in some:
             if denial.depends or denial.observations[0].key not in anyway:
@@ -162,6 +171,10 @@ def _unallowed(trial: Trial, profile: Profile) -> Iterator[Tuple[str, str, Asker
                 if seen.name is not None:
                     asker = Asker(seen.executable, seen.first.comm, 0)
                     yield seen.name, seen.architecture, asker
+
+
+def _most(run: Run) -> AbstractSet[str]:
+    return held_by(run) if run.capabilities else known_names(["all"])
 
 
 def denied(trial: Trial, profile: Profile) -> Tuple[Addition, ...]:

@@ -1,19 +1,22 @@
 """
 Whether a command works under a profile: what several trials showed, judged.
 
-The verdict is strict: whatever was refused counts, unless a rule of the profile itself answers it
-with an error. Printing is not done here.
+The verdict is strict: whatever was refused counts, unless a rule of the profile itself, one for
+containers with the capabilities that this one had, answers it with an error. Printing is not done
+here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from tracer.profile import floors, model
 from tracer.profile.answering import is_by_rule
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
+from tracer.profile.resolve import for_capabilities
+from tracer.session.held import held_by_any, held_in, noting
 from tracer.session.refusals import Refusal
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
 
@@ -89,10 +92,11 @@ def verify(bench: Bench, plan: Plan, asked: Asked, signals: Watchful, told: Told
     """
     trials: List[Trial] = []
     problems: List[Tuple[str, ...]] = []
-    while len(trials) < asked.times and not signals.interrupted:
-        trials.append(attempt(bench, plan, asked.path, signals))
-        problems.append(problems_of(trials[-1], plan, asked))
-        told(len(trials), trials[-1], problems[-1])
+    with noting(bench, asked.profile) as tools:
+        while len(trials) < asked.times and not signals.interrupted:
+            trials.append(attempt(tools, plan, asked.path, signals))
+            problems.append(problems_of(trials[-1], plan, asked))
+            told(len(trials), trials[-1], problems[-1])
     if len(trials) < asked.times:
         problems[-1:] = [(*problems[-1], "interrupted")]
     return verdict_on(trials, problems, asked, plan.call.engine)
@@ -136,7 +140,8 @@ def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> T
     found: Dict[Tuple[object, ...], Judged] = {}
     for number, trial in enumerate(trials, 1):
         for one in trial.refusals:
-            verdict = _kind_of(one, profile, engine)
+            held = held_in(trial, one.container)
+            verdict = _kind_of(one, profile, engine, held)
             known = found.get((one.key, verdict))
             count = one.count + (known.refusal.count if known else 0)
             runs = (known.runs if known else frozenset()) | {number}
@@ -151,11 +156,14 @@ def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> T
 
 
 # Of several refusals of one kind only the last one's arguments are known.
-def _kind_of(one: Refusal, profile: Profile, engine: Optional[str]) -> str:
+def _kind_of(
+    one: Refusal, profile: Profile, engine: Optional[str], held: Optional[AbstractSet[str]]
+) -> str:
     if one.answer.action == model.LOG:
         return LOGGED
     call = (one.architecture, one.number, one.arguments)
-    return BY_RULE if is_by_rule(profile, *call, one.answer, engine=engine) else DENIED
+    by_rule = is_by_rule(profile, *call, one.answer, engine=engine, capabilities=held)
+    return BY_RULE if by_rule else DENIED
 
 
 def verdict_on(
@@ -166,7 +174,7 @@ def verdict_on(
 ) -> Verdict:
     """What the trials so far say of the profile."""
     made = {seen.name for trial in trials for one in trial.recordings for seen in one.observations}
-    idle = allowed_names(asked.profile) - made
+    idle = _allowed(asked.profile, trials) - made
     floor = every_floor()
     return Verdict(
         trials=tuple(trials),
@@ -176,6 +184,12 @@ def verdict_on(
         floor_unused=tuple(sorted(idle & floor)),
         tried=tuple(dict.fromkeys(one for trial in trials for one in trial.tried)),
     )
+
+
+def _allowed(profile: Profile, trials: Sequence[Trial]) -> FrozenSet[str]:
+    """What the profile lets through for containers such as these."""
+    known = [for_capabilities(profile, held) for held in held_by_any(trials)]
+    return frozenset().union(*map(allowed_names, known or [profile]))
 
 
 def every_floor() -> FrozenSet[str]:

@@ -56,7 +56,8 @@ def test_lossy_writes_and_says_what_is_lost(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "rules"), [("default", 1), ("none", 0), ("CAP_CHOWN", 1), ("none,chown", 1)]
+    ("capabilities", "rules"),
+    [("default", 1), ("none", 0), ("CAP_CHOWN", 1), ("none,chown", 1), ("1", 1), ("podman", 1)],
 )
 def test_the_container_is_the_one_named(tmp_path: Path, capabilities: str, rules: int):
     """
@@ -121,6 +122,7 @@ def test_what_is_something_else_is_not_replaced(tmp_path: Path, target: str):
         (["-", "--kernel", "new"], b"", "is no kernel version"),
         (["-", "--capabilities", "chow"], b"", "'chow' is no capability"),
         (["-", "--capabilities", "CAP_EVERYTHING"], b"", "is no capability"),
+        (["-", "--capabilities", "0xfg"], b"", "is no hexadecimal mask"),
     ],
 )
 def test_what_cannot_be_converted_is_told_in_a_line(

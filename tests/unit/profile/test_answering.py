@@ -5,6 +5,9 @@ Tests of telling a rule's answer from that of the default.
 from __future__ import annotations
 
 import errno
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from typing import Optional
 
 import pytest
 
@@ -12,6 +15,7 @@ from tracer import syscalls
 from tracer.profile import formats, model
 from tracer.profile.answering import is_by_rule
 from tracer.profile.decide import Answer
+from tracer.profile.model import Circumstances
 
 PROFILE = formats.read(
     """{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
@@ -47,6 +51,22 @@ def test_a_rule_that_says_an_error_is_told_from_the_default(
     assert number is not None
 
     assert is_by_rule(PROFILE, syscalls.X86_64, number, arguments, answer) is by_rule
+
+
+@pytest.mark.parametrize("held, by_rule", [({"CAP_SYS_ADMIN"}, False), (set(), True), (None, True)])
+def test_a_rule_for_other_containers_is_no_rule(held: Optional[AbstractSet[str]], by_rule: bool):
+    """
+    Where a container has what the rule excludes, it was the default that answered.
+    """
+    rule = replace(PROFILE.rules[2], excludes=Circumstances(capabilities=("CAP_SYS_ADMIN",)))
+    profile = replace(PROFILE, rules=(rule,))
+    number = syscalls.number_of(syscalls.X86_64, "keyctl")
+    assert number is not None
+    eperm = Answer(model.ERRNO, errno.EPERM)
+
+    found = is_by_rule(profile, syscalls.X86_64, number, (), eperm, capabilities=held)
+
+    assert found is by_rule
 
 
 def test_what_cannot_be_loaded_answers_by_no_rule():
