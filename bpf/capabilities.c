@@ -14,13 +14,17 @@
  * not mean; but the function that was called tells, and that is on the stack, of which user space
  * finds the names. Memory accounting, which asks at nearly each mmap, is known by its call alone: a
  * stack takes microseconds.
+ *
+ * Beside the recorder that stays (RESIDENT) nobody makes room: the maps drop what has long not been
+ * counted, which user space notices by what is missing. Only root's containers are noted there,
+ * since anybody can make PID namespaces, and checks, by the thousand. How much room there is, is
+ * user space's to say (MAX_HOLDERS, MAX_CHECKS): an LRU map's room is shared among processors.
  */
 #include "capabilities.h"
 #include "kernel.h"
 
-#define MAX_CHECKS 65536
 #define MAX_CHECKS_EACH 4096	/* so that one container cannot take all the room there is */
-#define MAX_HOLDERS 4096
+#define EXISTS -17		/* somebody on another processor was faster */
 #define OWN_FRAMES 2		/* the tracepoint's and cap_capable's */
 #define CAP_FSETID 4
 #define CAP_SETGID 6
@@ -61,8 +65,14 @@
 #endif
 
 BPF_TASK_STORAGE(threads, struct thread);
+#ifdef RESIDENT
+BPF_TABLE("lru_hash", struct check_key, struct check, checks, MAX_CHECKS);
+BPF_TABLE("lru_hash", u64, struct holder, holders, MAX_HOLDERS);
+BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
+#else
 BPF_F_TABLE("hash", struct check_key, struct check, checks, MAX_CHECKS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, struct holder, holders, MAX_HOLDERS, BPF_F_NO_PREALLOC);
+#endif
 BPF_ARRAY(check_state, struct check_state, 1);
 BPF_PERCPU_ARRAY(blank_check, struct check, 1);
 
@@ -93,15 +103,34 @@ static __always_inline bool is_own(const void *cred, const void *task)
 	return !((u64)peek(cred, CRED_EFFECTIVE) & ~(u64)peek(real, CRED_PERMITTED));
 }
 
-/* What is known of who holds what in a recording; NULL: there is no room for one more. */
+/* Whether a recording's checks are noted: see the top. */
+static __always_inline bool is_noted(u64 recording)
+{
+#ifdef RESIDENT
+	struct recording *head = recordings.lookup(&recording);
+
+	return head && !head->user;
+#else
+	return true;
+#endif
+}
+
+/* What is known of who holds what in a recording; NULL: nothing is noted, or there is no room. */
 static __always_inline struct holder *holder_of(u64 recording)
 {
 	struct holder *known = holders.lookup(&recording), fresh = {};
+	struct check_state *state;
+	u32 zero = 0;
 
-	if (known)
+	if (known || !is_noted(recording))
 		return known;
+	fresh.since = bpf_ktime_get_boot_ns();
 	holders.insert(&recording, &fresh);
-	return holders.lookup(&recording);
+	known = holders.lookup(&recording);
+	state = check_state.lookup(&zero);
+	if (!known && state)
+		__sync_fetch_and_add(&state->lost, 1);
+	return known;
 }
 
 /* Note what a recording's first program holds, once. */
@@ -206,24 +235,33 @@ static __always_inline u64 note_site(void *ctx, struct check *into, bool overcom
 	return hash == OVERCOMMIT ? OVERCOMMIT + 1 : hash;
 }
 
+static __always_inline bool count_known(const struct check_key *key)
+{
+	struct check *known = checks.lookup(key);
+
+	if (known)
+		__sync_fetch_and_add(&known->count, 1);
+	return known;
+}
+
 /* One more check of a kind. */
 static __always_inline void count(struct holder *holder, struct check_key *key,
 				  struct check *fresh, const void *task)
 {
-	struct check *known = checks.lookup(key);
+	long refused = -1;
 
-	if (known) {
-		__sync_fetch_and_add(&known->count, 1);
+	if (count_known(key))
 		return;
-	}
 	fresh->count = 1;
 	fresh->first = bpf_ktime_get_boot_ns();
 	fresh->thread = number_at(task, level_of(task));
 	bpf_get_current_comm(fresh->comm, sizeof(fresh->comm));
-	if (holder->checks >= MAX_CHECKS_EACH || checks.insert(key, fresh))
-		__sync_fetch_and_add(&holder->lost, 1);
-	else
+	if (holder->checks < MAX_CHECKS_EACH)
+		refused = checks.insert(key, fresh);
+	if (!refused)
 		__sync_fetch_and_add(&holder->checks, 1);
+	else if (refused != EXISTS || !count_known(key))
+		__sync_fetch_and_add(&holder->lost, 1);
 }
 
 static __always_inline void describe(struct check_key *key, const struct asked *asked,
@@ -242,15 +280,10 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 {
 	u32 zero = 0;
 	struct check *fresh = blank_check.lookup(&zero);
-	struct check_state *state = check_state.lookup(&zero);
 	struct holder *holder = holder_of(key->recording);
 
-	if (!fresh || !state)
+	if (!fresh || !holder)
 		return;
-	if (!holder) {
-		__sync_fetch_and_add(&state->lost, 1);
-		return;
-	}
 	key->executable = self->verdict.executable;
 	if (key->executable != EXECUTABLE_RUNTIME)
 		settle(holder, asked->cred);

@@ -50,6 +50,7 @@ struct holder {
 	__u64 namespace;	/* its struct user_namespace */
 	__u64 checks;		/* kinds of them that are kept */
 	__u64 lost;		/* checks of a kind that there was no room for */
+	__u64 since;		/* the first of all: ns, CLOCK_BOOTTIME */
 	__u32 user;		/* effective uid, as the host numbers it */
 	__u32 level;		/* user namespaces above its own: 0 for the host's */
 };

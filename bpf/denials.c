@@ -24,6 +24,10 @@
  * Places give way to newer ones as user space decides (tracer/kernel/denials.py): it removes one that
  * has been quiet from `places` first, and what belongs to it when no program can be adding to it.
  *
+ * Beside the recorder that stays (RESIDENT) there is no such user space: a place is one of its
+ * recordings, of root's containers alone, since anybody can make PID namespaces and denials by the
+ * thousand; and the maps drop what has long not been counted, of which user space finds some missing.
+ *
  * The map `threads` is the recorder's, where there is one.
  */
 #include "denials.h"
@@ -32,10 +36,7 @@
 #include "path.h"
 
 #define MAX_MARKS 65536		/* a power of two */
-#define MAX_PLACES 1024
-#define MAX_DENIALS 16384
 #define MAX_DENIALS_EACH 1024	/* so that one container cannot take all the room there is */
-#define MAX_PROGRAMS 8192
 #define MAX_PROGRAMS_EACH 512
 #define MAX_ENDED 4096
 #define STACK_SHIFT 14		/* stacks are 16 KiB, and aligned to that: THREAD_SIZE */
@@ -46,9 +47,16 @@
 
 BPF_TASK_STORAGE(threads, struct thread);
 BPF_ARRAY(marks, u64, MAX_MARKS);
+#ifdef RESIDENT
+BPF_TABLE("lru_hash", struct place_key, struct denial_place, places, MAX_PLACES);
+BPF_TABLE("lru_hash", struct denial_key, struct denial, denials, MAX_DENIALS);
+BPF_TABLE("lru_hash", struct executable_key, struct executable, programs, MAX_PROGRAMS);
+BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
+#else
 BPF_HASH(places, struct place_key, struct denial_place, MAX_PLACES);
 BPF_HASH(denials, struct denial_key, struct denial, MAX_DENIALS);
 BPF_HASH(programs, struct executable_key, struct executable, MAX_PROGRAMS);
+#endif
 BPF_TABLE("lru_hash", u32, struct end, ended, MAX_ENDED);	/* by process */
 BPF_ARRAY(denial_state, struct denial_state, 1);
 BPF_ARRAY(watcher, u32, 1);	/* inode number of its PID namespace */
@@ -121,13 +129,17 @@ static __always_inline u32 name_place(struct place_key *key, const void *task)
 }
 
 /* Where a task is; NULL: there is no room for one place more. */
-static __always_inline struct denial_place *place_of_task(const void *task)
+static __always_inline struct denial_place *place_of_task(const void *task, u64 recording)
 {
 	struct place_key key = {};
 	struct denial_place fresh = {.id = bpf_ktime_get_ns()};
 	struct denial_place *found;
 
+#ifdef RESIDENT
+	fresh.id = key.born = recording;
+#else
 	fresh.keeper = name_place(&key, task);
+#endif
 	found = places.lookup(&key);
 	if (found) {
 		found->keeper = fresh.keeper;
@@ -204,25 +216,46 @@ static __always_inline void count(struct denial_place *place, const struct denia
 		__sync_fetch_and_add(&place->lost, 1);
 }
 
+/* The recording that a task's denials count for; 0: none. */
+static __always_inline u64 recording_of(void *task)
+{
+	struct thread *self = threads.task_storage_get(task, 0, 0);
+
+	return self && self->verdict.open ? self->verdict.recording : 0;
+}
+
+/* Whether a denial is counted: see the top. */
+static __always_inline bool is_counted(u64 recording)
+{
+#ifdef RESIDENT
+	struct recording *head = recordings.lookup(&recording);
+
+	return head && !head->user;
+#else
+	return true;
+#endif
+}
+
 static __always_inline void denied(void *task, const u64 *ctx, struct denial_state *state)
 {
 	const void *registers = (const void *)ctx[0];
-	struct denial_place *place = place_of_task(task);
-	struct thread *self = threads.task_storage_get(task, 0, 0);
+	struct denial_place *place;
 	struct denial_key key = {
+		.recording = recording_of(task),
 		.architecture = is_compat(task) ? COMPAT : NATIVE,
 		.number = call_number(registers),
 		.error = ctx[1] == left_by_trap(registers) ? TRAPPED : (s32)ctx[1],
 	};
 
+	if (!is_counted(key.recording))
+		return;
+	place = place_of_task(task, key.recording);
 	if (!place) {
 		__sync_fetch_and_add(&state->places_lost, 1);
 		return;
 	}
 	key.place = place->id;
 	key.executable = program_of(place, task);
-	if (self)
-		key.recording = self->verdict.open ? self->verdict.recording : 0;
 	count(place, &key, task, registers);
 	__sync_fetch_and_add(&state->denials, 1);
 }

@@ -11,7 +11,8 @@
 
 /*
  * Where denials happened: a container, by its cgroup's name, or else by the outermost PID namespace
- * that is not the watcher's own. Inode numbers are reused, so the latter has its birth too.
+ * that is not the watcher's own. Inode numbers are reused, so the latter has its birth too. Beside
+ * the recorder that stays, a place is a recording: its id is there as `born`, and nothing else.
  */
 struct place_key {
 	__u64 word[8];		/* the container's id, or zeros */

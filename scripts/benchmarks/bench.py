@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tracer.kernel import bpf, btf, layout, program  # noqa: E402
-from tracer.kernel.checks import Checks  # noqa: E402
+from tracer.kernel import checks  # noqa: E402
 from tracer.kernel.recorder import own  # noqa: E402
 
 import peer  # noqa: E402
@@ -249,7 +249,7 @@ class Switched:
 
         @contextmanager
         def both() -> Iterator[None]:
-            with Checks(self._recorder.threads), setting:
+            with checks.load(self._recorder.threads), setting:
                 yield
 
         return Setting(both)

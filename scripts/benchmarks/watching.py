@@ -92,7 +92,7 @@ def empty_pair() -> Iterator[Attached]:
 @contextmanager
 def watching() -> Iterator[Attached]:
     """The programs of `watch`, and of them those on the two tracepoints: on_enter and on_leave."""
-    loaded = program.load({}, denials.SOURCE)
+    loaded = program.load(denials.CAPACITY, denials.SOURCE)
     for link in loaded.links.values():
         os.close(link)
     loaded.links.clear()

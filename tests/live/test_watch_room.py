@@ -12,7 +12,7 @@ import pytest
 from tests.live.test_watch_answers import UNKNOWN
 from tests.live.watched import compiled
 from tracer.kernel import denials
-from tracer.kernel.denials import Denials
+from tracer.kernel.denials import counting
 
 THREADS = 2000
 PLACES = 600  # more than there may be before the quiet ones give way
@@ -39,7 +39,7 @@ def test_two_thousand_threads_are_told_apart(denied: str):
     Of two thousand threads that are denied calls at once no call is counted twice, and almost none
     cannot be judged.
     """
-    with Denials() as kernel:
+    with counting() as kernel:
         done = subprocess.run(
             [denied, "own", UNKNOWN, "50", str(THREADS)], check=True, capture_output=True
         )
@@ -63,7 +63,7 @@ def test_places_that_have_long_been_quiet_give_way(denied: str, monkeypatch: pyt
     is denied afterwards has room and is counted from one.
     """
     monkeypatch.setattr(denials, "QUIET", 0)
-    with Denials() as kernel:
+    with counting() as kernel:
         namespaces(denied, PLACES)
         before = kernel.counted()
         assert len(kernel.standings()) >= PLACES

@@ -14,7 +14,7 @@ import click
 from tracer.cli import complain, options
 from tracer.cli.given import baseline_in
 from tracer.cli.results import Results, deliver
-from tracer.errors import InputError, OutputError
+from tracer.errors import HostError, InputError, OutputError
 from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.profile.making import Wanted as Making
@@ -33,6 +33,7 @@ from tracer.session.holdings import (
 from tracer.text import printable
 
 NOT_RUNNING = 1
+CHECKS, DENIALS = "capability checks", "denials"
 INCOMPLETE = NOTHING_FITS = 1
 AT_ONCE = 50  # recordings read and let go of together
 COLUMNS = ("CONTAINER", "NAME", "IMAGE", "STARTED", "ENDED", "CALLS", "")
@@ -45,12 +46,19 @@ def recorder() -> None:
 
 @recorder.command()
 @click.option("--replace", is_flag=True, help="Drop another version's, with all that it holds.")
-def start(replace: bool) -> int:
+@click.option("--denials", is_flag=True, help="Count what filters deny, too: costs every call.")
+def start(replace: bool, denials: bool) -> int:
     """Load the recorder and leave it in the kernel. It is gone after a reboot."""
-    if resident.start(replace):
+    if resident.start(replace, with_denials=denials):
         click.echo("every container that starts from now on is recorded")
-    else:
-        click.echo("running already")
+        return 0
+    with resident.find() as found:
+        if denials and DENIALS not in _noted(found):
+            raise HostError(
+                "it is running already, and counts no denials",
+                "seccomp-trace recorder stop, which drops what it holds, then start it anew",
+            )
+    click.echo("running already")
     return 0
 
 
@@ -110,7 +118,14 @@ def _facts(found: Recorder, stamp: pinned.Stamp) -> Dict[str, Any]:
         "memory": found.memory(),
         "filled": max(count / found.room(name) for name, count in filled.items()),
         "lost": {one.code: one.count for one in doubts},
+        "noted": list(_noted(found)),
     }
+
+
+def _noted(found: Recorder) -> Tuple[str, ...]:
+    """What it notes besides system calls."""
+    maps = found.loaded.maps
+    return (CHECKS,) * ("checks" in maps) + (DENIALS,) * ("denials" in maps)
 
 
 def _shown(facts: Dict[str, Any]) -> Iterator[str]:
@@ -121,6 +136,7 @@ def _shown(facts: Dict[str, Any]) -> Iterator[str]:
     yield f"dropped        {containers['dropped']} that had ended, to make room for newer ones"
     lost = (f"{code} {count}" for code, count in facts["lost"].items())
     yield f"lost           {', '.join(lost) or 'nothing'}"
+    yield f"noted besides  {', '.join(facts['noted']) or 'nothing'}"
 
 
 @recorder.command()

@@ -8,7 +8,7 @@ What does not: what of it a container needs (`tracer.capabilities`).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
@@ -21,7 +21,7 @@ OVERCOMMIT = 1  # the site of memory accounting, of which no stack is kept
 
 KEY = struct.Struct("=QQQIIBBBB4x")
 CHECK = struct.Struct("=QQ6QI4x16s")
-HOLDER = struct.Struct("=QQQQQQQQII")
+HOLDER = struct.Struct("=QQQQQQQQQII")
 STATE = struct.Struct("=Q")
 
 SOURCE = program.Source(
@@ -29,6 +29,8 @@ SOURCE = program.Source(
     MappingProxyType({"on_check": "cap_capable", "on_program": "sched_process_exec"}),
     ("threads", "checks", "holders", "check_state", "blank_check"),
 )
+RESIDENT = replace(SOURCE, maps=(*SOURCE.maps, "recordings"))
+CAPACITY = MappingProxyType({"MAX_CHECKS": 65536, "MAX_HOLDERS": 4096})
 
 # What the programs read of credentials besides, by its constant.
 MEMBERS = {
@@ -92,7 +94,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Holder:
-    """What a recording's first program held: masks. `level`: 0 in the host's user namespace."""
+    """
+    What a recording's first program held: masks. `level`: 0 in the host's user namespace.
+
+    `checks`: kinds that were noted, `lost`: checks that were not; `since`: the first of all, ns of
+    CLOCK_BOOTTIME.
+    """
 
     inheritable: int
     permitted: int
@@ -102,27 +109,37 @@ class Holder:
     namespace: int
     checks: int
     lost: int
+    since: int
     user: int
     level: int
 
 
+def load(threads: int) -> program.Loaded:
+    """
+    Note the checks of the tasks that a recorder records from now on, by its map.
+
+    Raises HostError, see `program.load`.
+    """
+    return program.load({**_offsets(), **CAPACITY}, SOURCE, {"threads": threads})
+
+
+def load_to_stay(threads: int, recordings: int) -> program.Loaded:
+    """The same beside a recorder that stays, by its two maps."""
+    constants = {**_offsets(), **program.lasting(CAPACITY)}
+    return program.load(constants, RESIDENT, {"threads": threads, "recordings": recordings})
+
+
+def is_in(loaded: program.Loaded) -> bool:
+    """Whether checks are noted by what is loaded."""
+    return "checks" in loaded.maps
+
+
 class Checks:
-    """
-    The checks of recorded tasks from now on. A context manager: leaving it takes it out of the
-    kernel.
+    """The checks that are noted by what is loaded, which stays its owner's."""
 
-    `threads`: the descriptor of a recorder's map. Raises HostError (see `program.load`) when made.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._loaded = program.load(_offsets(), SOURCE, {"threads": threads})
-        self._maps = self._loaded.maps
-
-    def __enter__(self) -> "Checks":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loaded.close()
+    def __init__(self, loaded: program.Loaded) -> None:
+        self._programs = [loaded.programs[name] for name in SOURCE.programs]
+        self._maps = loaded.maps
 
     def holders(self) -> Dict[int, Holder]:
         """By recording, what its first program held."""
@@ -134,18 +151,17 @@ class Checks:
     def lost(self) -> int:
         """Checks that were not noted, nobody knows whose."""
         value = bpf.lookup(self._maps["check_state"], bytes(4), STATE.size) or bytes(STATE.size)
-        skipped = sum(bpf.recursion_misses(one) for one in self._loaded.programs.values())
+        skipped = sum(bpf.recursion_misses(one) for one in self._programs)
         return int(STATE.unpack(value)[0]) + skipped
 
     def of(self, recordings: AbstractSet[int]) -> Tuple[Check, ...]:
         """The checks of these recordings. Reading changes nothing."""
         found: List[Tuple[Tuple[int, ...], Tuple[int, ...], Tuple[int, int, int, str]]] = []
-        for key, value in bpf.items(self._maps["checks"], 1024):
-            fields = KEY.unpack(key)
-            if fields[0] in recordings:
-                count, first, *rest = CHECK.unpack(value)
-                told = (count, first, rest[FRAMES], wire.text(rest[FRAMES + 1]))
-                found.append((fields, tuple(one for one in rest[:FRAMES] if one), told))
+        for key, value in bpf.items_of(self._maps["checks"], recordings, 1024):
+            count, first, *rest = CHECK.unpack(value)
+            told = (count, first, rest[FRAMES], wire.text(rest[FRAMES + 1]))
+            frames = tuple(one for one in rest[:FRAMES] if one)
+            found.append((KEY.unpack(key), frames, told))
         names = symbols.names_of({frame for _, frames, _ in found for frame in frames})
         return tuple(_check(fields, frames, told, names) for fields, frames, told in found)
 

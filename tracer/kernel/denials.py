@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import struct
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from tracer.kernel import bpf, program, wire
 
@@ -43,7 +44,13 @@ SOURCE = program.Source(
         "blank_cgroup",
     ),
 )
-
+# Beside the recorder that stays nobody asks where a process was that has ended.
+RESIDENT = program.Source(
+    SOURCE.file,
+    MappingProxyType({name: SOURCE.programs[name] for name in ("on_enter", "on_leave")}),
+    (*SOURCE.maps, "recordings"),
+)
+CAPACITY = MappingProxyType({"MAX_PLACES": 1024, "MAX_DENIALS": 16384, "MAX_PROGRAMS": 8192})
 
 # How many of an array's entries may be taken before what has long been quiet gives way.
 CROWDED = MappingProxyType({"places": 512, "denials": 8192, "programs": 4096})
@@ -54,7 +61,7 @@ QUIET = 30_000_000_000  # ns
 class Place:
     """
     Where denials happened: a container's id, or else a PID namespace's inode number and its birth
-    (ns of CLOCK_BOOTTIME; 0 if unknown).
+    (ns of CLOCK_BOOTTIME; 0 if unknown). Beside the recorder that stays: a recording, as `born`.
     """
 
     container: str
@@ -114,27 +121,36 @@ class State:
     places_lost: int
 
 
-class Denials:
+@contextmanager
+def counting(threads: Optional[int] = None) -> Iterator["Denials"]:
     """
-    What filters deny from now on. A context manager: leaving it takes it out of the kernel.
+    What filters deny while in this context.
 
     `threads`: the descriptor of a recorder's map of that name, so that denials know their
-    recording. Raises HostError (see `program.load`) when made.
+    recording. Raises HostError, see `program.load`.
     """
-
-    def __init__(self, threads: Optional[int] = None) -> None:
-        shared = {} if threads is None else {"threads": threads}
-        self._loaded = program.load({}, SOURCE, shared)
-        self._maps = self._loaded.maps
-        self._leaving: Dict[int, Standing] = {}
+    loaded = program.load(CAPACITY, SOURCE, {} if threads is None else {"threads": threads})
+    try:
         own = os.stat("/proc/self/ns/pid").st_ino
-        bpf.update(self._maps["watcher"], bytes(4), own.to_bytes(4, "little"))
+        bpf.update(loaded.maps["watcher"], bytes(4), own.to_bytes(4, "little"))
+        yield Denials(loaded)
+    finally:
+        loaded.close()
 
-    def __enter__(self) -> "Denials":
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._loaded.close()
+def load_to_stay(threads: int, recordings: int) -> program.Loaded:
+    """Count denials beside a recorder that stays, by its two maps: of what it records alone."""
+    shared = {"threads": threads, "recordings": recordings}
+    return program.load(program.lasting(CAPACITY), RESIDENT, shared)
+
+
+class Denials:
+    """The denials that are counted by what is loaded, which stays its owner's."""
+
+    def __init__(self, loaded: program.Loaded) -> None:
+        self._programs = [loaded.programs[name] for name in RESIDENT.programs]
+        self._maps = loaded.maps
+        self._leaving: Dict[int, Standing] = {}
 
     def standings(self) -> Dict[int, Standing]:
         """
@@ -184,7 +200,7 @@ class Denials:
 
     def skipped(self) -> int:
         """How often the kernel skipped a program: then a call may look denied that was not."""
-        return sum(bpf.recursion_misses(one) for one in self._loaded.programs.values())
+        return sum(bpf.recursion_misses(one) for one in self._programs)
 
     @property
     def is_making_room(self) -> bool:

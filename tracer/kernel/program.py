@@ -89,6 +89,9 @@ RECORDER = Source(
     ),
 )
 
+# What a recorder that stays has pinned.
+STAYING = (RECORDER.file, "capabilities.c", "denials.c")
+
 # Variables of the environment that change what bcc compiles, and for what.
 BCC_VARIABLES = ("ARCH", "BCC_KERNEL_SOURCE", "BCC_KERNEL_MODULES_SUFFIX", "BCC_LINUX_VERSION_CODE")
 
@@ -102,6 +105,12 @@ class Loaded:
     maps: Dict[str, int]
     programs: Dict[str, int]
     links: Dict[str, int]
+
+    def __enter__(self) -> "Loaded":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Detach the programs, then let go of the maps."""
@@ -140,9 +149,32 @@ def load(
     return loaded
 
 
+def lasting(capacity: Mapping[str, int]) -> Dict[str, int]:
+    """
+    The constants of a source that is to stay in the kernel: its maps drop what has long not been
+    used, and each processor may keep 128 of such a map's entries to itself (LOCAL_FREE_TARGET,
+    kernel/bpf/bpf_lru_list.c).
+    """
+    least = 256 * (os.cpu_count() or 1)
+    return {"RESIDENT": 1, **{name: max(least, room) for name, room in capacity.items()}}
+
+
+def united(*parts: Loaded) -> Loaded:
+    """All that was loaded, as one."""
+    whole = Loaded({}, {}, {})
+    for part in parts:
+        whole.maps.update(part.maps)
+        whole.programs.update(part.programs)
+        whole.links.update(part.links)
+    return whole
+
+
 def identity() -> str:
-    """What tells this recorder's sources, and so the layout of its maps, from any other's."""
-    return image.key_of(_files(RECORDER), {})
+    """
+    What tells the sources of what stays in the kernel, and so its maps' layout, from any other's.
+    """
+    files = [file for source in STAYING for file in _files(Source(source, {}, ()))]
+    return image.key_of(list(dict.fromkeys(files)), {})
 
 
 def _files(source: Source) -> List[Path]:

@@ -14,10 +14,13 @@ import time
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
 from tracer.errors import HostError
 from tracer.kernel import bpf, program, wire
+
+# Of what may be pinned beside it: the keys of these begin with a recording's id, too.
+BESIDE = ("checks", "holders", "denials", "programs")
 
 SECCOMP_FILTERS = "Seccomp_filters:"  # /proc/PID/status, since 5.9
 
@@ -70,14 +73,20 @@ class Recorder:
         """The descriptor of the map that knows each thread's recording; it stays ours."""
         return self._maps["threads"]
 
+    @property
+    def recordings(self) -> int:
+        """The descriptor of the map of the recordings' heads; it stays ours."""
+        return self._maps["recordings"]
+
+    @property
+    def loaded(self) -> program.Loaded:
+        """What is in the kernel of it, and of what is pinned beside it; it stays ours."""
+        return self._loaded
+
     def make_resident(self) -> None:
         """Have what engines start noted for everybody."""
         self._resident = True
         self._begin_generation(strays=False)
-
-    def pin(self, keep: Callable[[program.Loaded], None]) -> None:
-        """Give what is loaded to somebody who makes it outlive us."""
-        keep(self._loaded)
 
     def ignore_own_containers(self) -> None:
         """Tell the kernel side the ids of containers that we are in ourselves."""
@@ -239,10 +248,8 @@ class Recorder:
 
     def recursion_misses(self) -> Dict[str, int]:
         """How often the kernel skipped each program."""
-        return {
-            name: bpf.recursion_misses(descriptor)
-            for name, descriptor in self._loaded.programs.items()
-        }
+        programs = self._loaded.programs
+        return {name: bpf.recursion_misses(programs[name]) for name in program.RECORDER.programs}
 
     def forget_calls(self, recordings: AbstractSet[int]) -> None:
         """
@@ -263,9 +270,10 @@ class Recorder:
             for key, value in list(bpf.items(self._maps[name], 512)):
                 if wire.ID.unpack_from(value)[0] in ended:
                     bpf.delete(self._maps[name], key)
-        for name in ("recordings", "claims", "executables", "requests"):
-            for key, _ in list(bpf.items_of(self._maps[name], ended, 1024)):
-                bpf.delete(self._maps[name], key)
+        for name in ("recordings", "claims", "executables", "requests", *BESIDE):
+            if name in self._maps:
+                for key, _ in list(bpf.items_of(self._maps[name], ended, 1024)):
+                    bpf.delete(self._maps[name], key)
         if ended <= self._read.keys():
             for key in (key for one in ended for key in self._read[one]):
                 bpf.delete(self._maps["observations"], key)

@@ -14,16 +14,19 @@ from typing import Optional, Tuple
 from tracer.container import engines, tasks
 from tracer.container.engines import Named
 from tracer.container.first_process import find_running
+from tracer.container.process import read_process
 from tracer.errors import HostError, InputError
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
-from tracer.recording import Reason, Recording, Run
-from tracer.session import assembly, resident
+from tracer.recording import Capabilities, Reason, Recording, Run
+from tracer.session import assembly, checking, refusing, resident
 from tracer.session.adoption import adopt
-from tracer.session.belonging import Container
+from tracer.session.belonging import Container, tree_of
+from tracer.session.checking import Checking
 from tracer.session.command import Pace, Signals, wait_until
-from tracer.session.holdings import Holding, doubts_of_one, held
+from tracer.session.holdings import Holding, doubts_of_one, held, with_denials
 from tracer.session.looking import Tell, Watch, seen_of
+from tracer.session.refusing import Refusing
 
 LOOK_SECONDS = 0.25
 SINCE_NOW = (
@@ -84,6 +87,7 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
     with resident.for_session(tell) as recorder, ExitStack() as ending:
         watched = ending.enter_context(_Watched(plan.target.process))
         known = _known(recorder, plan.target)
+        notes = None if known else _notes(recorder, plan.target, ending)
         number = known.container.recording if known else _adopted(recorder, plan.target)
         if known is None and recorder.is_resident:
             ending.callback(recorder.release, {number})
@@ -98,10 +102,27 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
             return head is None or watched.has_ended()
 
         wait_until(done, signals, Pace(LOOK_SECONDS, end))
-        recording = _recording(recorder, number, plan, known)
+        recording = _recording(recorder, number, plan, known, notes)
         if known is not None and not known.claimed and watched.has_ended():
             ending.callback(recorder.release, {number})
         return recording
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """Capability checks and denials from now on, and what the first process `held` before."""
+
+    asked: Checking
+    refused: Refusing
+    held: Capabilities
+
+
+def _notes(recorder: Recorder, target: Target, ending: ExitStack) -> _Notes:
+    return _Notes(
+        ending.enter_context(checking.checking(recorder)),
+        ending.enter_context(refusing.refusing(recorder)),
+        checking.held_by(read_process(target.process)),
+    )
 
 
 class _Watched:
@@ -147,7 +168,9 @@ def _adopted(recorder: Recorder, target: Target) -> int:
     return adopt(recorder, scope, confinement, maker, open=True)
 
 
-def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Holding]) -> Recording:
+def _recording(
+    recorder: Recorder, number: int, plan: Plan, known: Optional[Holding], notes: Optional[_Notes]
+) -> Recording:
     host = assembly.this_host()
     contents = recorder.contents({number})
     # A head goes before its contents do; and read after them, it knows of all that they lack.
@@ -160,7 +183,14 @@ def _recording(recorder: Recorder, number: int, plan: Plan, known: Optional[Hold
         run = replace(run, integrity=others, notes=(*run.notes, SINCE_NOW))
     if not contents[number].calls:
         run = replace(run, integrity=(*run.integrity, NO_CALL))
-    return assembly.recording_of(run, [contents[number]], host)
+    recording = assembly.recording_of(run, [contents[number]], host)
+    asked = notes.asked if notes else checking.beside(recorder)
+    parts = tuple(checking.noted(asked, {number: contents[number].paths}).values())
+    recording = checking.with_checks(recording, asked, parts, host, notes.held if notes else None)
+    container = known.container if known else tree_of(number, head)
+    if notes is None:
+        return with_denials(recorder, recording, container)
+    return refusing.with_denials(recording, notes.refused, container, {number: head})
 
 
 def _still_held(recorder: Recorder, number: int, target: Target) -> Head:

@@ -7,31 +7,36 @@ What belongs here: what a session does for them. What does not: what of it a con
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Dict, Iterator, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 from tracer import syscalls
 from tracer.capabilities.names import name_of
+from tracer.container.process import Process
 from tracer.errors import HostError
 from tracer.kernel import checks, wire
 from tracer.kernel.recorder import Recorder
-from tracer.recording import CONTAINER, HOST, INNER, UNKNOWN, Capabilities, Check, Recording
-from tracer.recording import Run, Sighting
-from tracer.session.assembly import Host, architecture_of, executable_names
+from tracer.recording import CONTAINER, HOST, INNER, RUNTIME, UNKNOWN, Capabilities, Check
+from tracer.recording import Recording, Run, Sighting
+from tracer.session.assembly import LATE, Host, architecture_of, executable_names
 
 NAMESPACES = {checks.HOSTS: HOST, checks.CONTAINERS: CONTAINER, checks.INNER: INNER}
 NO_CALL = -1
+NOT_RECORDED = "capability checks were not recorded"
 
 
 @dataclass(frozen=True)
 class Checking:
     """
-    The kernel's notes of a session, or why there are none.
+    The kernel's notes of a session, or why there are none. `drops`: where there is no room, it is
+    old notes that go.
     """
 
     kernel: Optional[checks.Checks] = None
     why: str = ""
+    drops: bool = False
 
     def release(self, ended: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants."""
@@ -43,12 +48,19 @@ class Checking:
 def checking(recorder: Recorder) -> Iterator[Checking]:
     """Note the checks of whatever a recorder records while in this context."""
     try:
-        kernel = checks.Checks(recorder.threads)
+        loaded = checks.load(recorder.threads)
     except HostError as error:
-        yield Checking(why=f"capability checks were not recorded: {error.message}")
+        yield Checking(why=f"{NOT_RECORDED}: {error.message}")
         return
-    with kernel:
-        yield Checking(kernel)
+    with loaded:
+        yield Checking(checks.Checks(loaded))
+
+
+def beside(recorder: Recorder) -> Checking:
+    """What a recorder that stays has noted from the beginning of each container of root's."""
+    if checks.is_in(recorder.loaded):
+        return Checking(checks.Checks(recorder.loaded), drops=True)
+    return Checking(why=f"{NOT_RECORDED}: this kernel does not tell of them, says doctor")
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,8 @@ def noted(checking: Checking, paths: Mapping[int, Mapping[int, str]]) -> Dict[in
     """By recording, what was noted of those whose `paths` these are."""
     if checking.kernel is None:
         return {}
+    holders = checking.kernel.holders()  # before the checks: it counts what is missing of them
     found = checking.kernel.of(paths.keys())
-    holders = checking.kernel.holders()
     return {
         number: Noted(
             tuple(one for one in found if one.recording == number), holders.get(number), paths_of
@@ -77,23 +89,62 @@ def noted(checking: Checking, paths: Mapping[int, Mapping[int, str]]) -> Dict[in
 
 
 def with_checks(
-    recording: Recording, checking: Checking, parts: Tuple[Noted, ...], host: Host
+    recording: Recording,
+    checking: Checking,
+    parts: Tuple[Noted, ...],
+    host: Host,
+    held: Optional[Capabilities] = None,
 ) -> Recording:
     """
     A recording of one run with the checks of the kernel's recordings that it was made of; the first
-    of them is the one whose first program is the run's.
+    of them is the one whose first program is the run's. `held`: what that held, if it was asked.
     """
     (run,) = recording.runs.values()
     if checking.kernel is None:
         notes = (*run.notes, checking.why) if checking.why else run.notes
         return replace(recording, runs={run.id: replace(run, notes=notes)})
-    lost = checking.kernel.lost() + sum(part.holder.lost for part in parts if part.holder)
+    lost = checking.kernel.lost() + sum(_lost(part, part.holder) for part in parts if part.holder)
+    if checking.drops and LATE not in run.integrity:
+        lost += _has_dropped(parts, recording, host)
     found = tuple(_check(one, part, run, host) for part in parts for one in part.found)
-    run = replace(run, capabilities=_held(parts, lost))
+    held = held or _held(parts)
+    run = replace(run, capabilities=replace(held, lost=lost) if held else None)
     return replace(recording, runs={run.id: run}, checks=found)
 
 
-def _held(parts: Tuple[Noted, ...], lost: int) -> Optional[Capabilities]:
+def _lost(part: Noted, holder: checks.Holder) -> int:
+    """How many checks the kernel side had no room for, or kinds of them it has dropped since."""
+    return holder.lost + max(0, holder.checks - len(part.found))
+
+
+def _has_dropped(parts: Sequence[Noted], recording: Recording, host: Host) -> bool:
+    """
+    Whether it has dropped all that it knew once, and begun anew: it notes who holds what when the
+    first program is executed, before any call of it.
+    """
+    programs = (one for one in recording.observations if one.executable not in (RUNTIME, UNKNOWN))
+    first = min((one.first.time for one in programs), default=None)
+    return first is not None and any(
+        part.holder.since + host.boot > first for part in parts if part.holder
+    )
+
+
+def held_by(process: Process) -> Capabilities:
+    """What a process that runs already holds."""
+    credentials = process.threads[0].credentials
+    here = os.stat("/proc/self/ns/user").st_ino
+    return Capabilities(
+        user=credentials.uids.effective,
+        namespace=HOST if process.namespace.inode == here else CONTAINER,
+        inheritable=credentials.sets.inheritable,
+        permitted=credentials.sets.permitted,
+        effective=credentials.sets.effective,
+        bounding=credentials.sets.bounding,
+        ambient=credentials.sets.ambient,
+    )
+
+
+def _held(parts: Tuple[Noted, ...]) -> Optional[Capabilities]:
     holder = next((part.holder for part in parts if part.holder and part.holder.namespace), None)
     if holder is None:
         return None
@@ -105,7 +156,6 @@ def _held(parts: Tuple[Noted, ...], lost: int) -> Optional[Capabilities]:
         effective=holder.effective,
         bounding=holder.bounding,
         ambient=holder.ambient,
-        lost=lost,
     )
 
 

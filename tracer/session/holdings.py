@@ -18,13 +18,14 @@ from tracer.kernel import pinned
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import ADOPTED, COMMAND, Head, State
 from tracer.recording import Reason, Recording
-from tracer.session import assembly
+from tracer.session import assembly, checking
 from tracer.session.belonging import Container, genuine, runtime_of
 from tracer.session.resident import is_running
 
 Known = Callable[[Sequence[str]], Mapping[str, Tuple[str, Named]]]
 
 CLAIM_NS = 60_000_000_000  # how long after its end a claim counts, as in bpf/recorder.c
+UNCOUNTED = "denials were not recorded: the recorder was started without --denials"
 SLACK_SECONDS = 1.0  # between a container's first task and when its engine says it started
 
 
@@ -211,6 +212,8 @@ def recordings_of(recorder: Recorder, containers: Sequence[Holding]) -> Dict[int
     # A head goes before its contents do; and read after them, it knows of all that they lack.
     still = recorder.heads()
     doubts = doubts_of_one(recorder.state(), recorder.recursion_misses())
+    asked = checking.beside(recorder)
+    parts = checking.noted(asked, {number: contents[number].paths for number in contents})
     found: Dict[int, Recording] = {}
     for one in (holding.container for holding in containers):
         if one.recording in still:
@@ -218,8 +221,23 @@ def recordings_of(recorder: Recorder, containers: Sequence[Holding]) -> Dict[int
             one = replace(one, head=still[one.recording])
             run = assembly.run_of_container(one, version, (), False, host)
             run = replace(run, integrity=run.integrity + doubts)
-            found[one.recording] = assembly.recording_of(run, [contents[one.recording]], host)
+            recording = assembly.recording_of(run, [contents[one.recording]], host)
+            of_one = tuple(parts[number] for number in parts if number == one.recording)
+            recording = checking.with_checks(recording, asked, of_one, host)
+            found[one.recording] = with_denials(recorder, recording, one)
     return found
+
+
+def with_denials(recorder: Recorder, recording: Recording, container: Container) -> Recording:
+    """A container's recording with what was denied to it, if the recorder counts that."""
+    if "denials" not in recorder.loaded.maps:
+        (run,) = recording.runs.values()
+        runs = {run.id: replace(run, notes=(*run.notes, UNCOUNTED))}
+        return replace(recording, runs=runs)
+    from tracer.session import refusing  # most hooks need not wait for it: 20 ms
+
+    refused, heads = refusing.beside(recorder), {container.recording: container.head}
+    return refusing.with_denials(recording, refused, container, heads)
 
 
 def doubts_of_one(state: State, skipped: Mapping[str, int]) -> Tuple[Reason, ...]:

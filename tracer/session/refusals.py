@@ -199,7 +199,8 @@ class _Theirs:
         return self._recordings.get(recording, "")
 
     def title_at(self, place: Place) -> str:
-        return self._ids.get(place.container) or self._namespaces.get(place.namespace, "")
+        known = self._ids.get(place.container) or self._namespaces.get(place.namespace, "")
+        return known or self._recordings.get(place.born, "")
 
 
 def title_of(container: Container) -> str:

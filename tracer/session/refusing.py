@@ -7,13 +7,13 @@ Only what is answered with an error or a trap: of LOG and KILL `watch` and `veri
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from tracer import syscalls
 from tracer.errors import HostError
-from tracer.kernel.denials import Denials
+from tracer.kernel import denials
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.wire import Head
 from tracer.profile import model
@@ -35,13 +35,18 @@ class Refusing:
 @contextmanager
 def refusing(recorder: Recorder) -> Iterator[Refusing]:
     """Count what is denied to whatever a recorder records while in this context."""
-    try:
-        kernel = Denials(recorder.threads)
-    except HostError as error:
-        yield Refusing(why=f"denials were not recorded: {error.message}")
-        return
-    with kernel:
+    with ExitStack() as opened:
+        try:
+            kernel = opened.enter_context(denials.counting(recorder.threads))
+        except HostError as error:
+            yield Refusing(why=f"denials were not recorded: {error.message}")
+            return
         yield Refusing(Refusals(kernel, None))
+
+
+def beside(recorder: Recorder) -> Refusing:
+    """What a recorder that stays, and counts them, has of each container of root's."""
+    return Refusing(Refusals(denials.Denials(recorder.loaded), None))
 
 
 def with_denials(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, AbstractSet, Mapping, Optional
+from typing import TYPE_CHECKING, AbstractSet, List, Mapping, Optional
 
 from tracer import __version__
 from tracer.errors import HostError
@@ -37,9 +37,15 @@ class Left:
     running: int
 
 
-def start(replace: bool = False, capacity: Mapping[str, int] = program.CAPACITY) -> bool:
+def start(
+    replace: bool = False,
+    capacity: Mapping[str, int] = program.CAPACITY,
+    with_denials: bool = False,
+) -> bool:
     """
     Load a recorder and pin it; False if there is one of this version already.
+
+    `with_denials`: count what filters deny to containers, too, which costs every call on the host.
 
     The calling process leaves its memory cgroup for the root of them.
 
@@ -56,7 +62,7 @@ def start(replace: bool = False, capacity: Mapping[str, int] = program.CAPACITY)
                 raise _foreign(present, "replace it, with all that it holds: " + REPLACE)
             mounted = mounted or present.mounted
         try:
-            _start(mounted, capacity)
+            _start(mounted, capacity, with_denials)
         except BaseException:
             if mounted:
                 pinned.unmount()
@@ -64,15 +70,29 @@ def start(replace: bool = False, capacity: Mapping[str, int] = program.CAPACITY)
         return True
 
 
-def _start(mounted: bool, capacity: Mapping[str, int]) -> None:
+def _start(mounted: bool, capacity: Mapping[str, int], with_denials: bool) -> None:
     _leave_memory_cgroup()
-    recorder = own(capacity)
-    with recorder:
+    with own(capacity) as recorder, ExitStack() as opened:
         recorder.make_resident()
         _make_own_container_known(recorder)
+        beside = _beside(recorder, with_denials)
+        for part in beside:
+            opened.callback(part.close)
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         stamp = Stamp(__version__, program.identity(), now, mounted, _namespace())
-        recorder.pin(lambda loaded: pinned.keep(loaded, stamp))
+        pinned.keep(program.united(recorder.loaded, *beside), stamp)
+
+
+def _beside(recorder: Recorder, with_denials: bool) -> List[program.Loaded]:
+    """What notes capability checks, where the kernel tells of them, and denials."""
+    from tracer.kernel import checks, denials  # not for a hook that finds a recorder: 10 ms
+
+    found: List[program.Loaded] = []
+    with suppress(HostError):  # recordings, `status` and `doctor` say so
+        found.append(checks.load_to_stay(recorder.threads, recorder.recordings))
+    if with_denials:
+        found.append(denials.load_to_stay(recorder.threads, recorder.recordings))
+    return found
 
 
 def _leave_memory_cgroup() -> None:

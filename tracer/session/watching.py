@@ -101,7 +101,7 @@ def watch(plan: Plan, signals: Signals, report: Report, tell: Tell) -> Losses:
     """
     assembly.check_names()
     with ExitStack() as opened:
-        kernel = opened.enter_context(Denials())
+        kernel = opened.enter_context(denials.counting())
         messages = _messages(opened, tell)
         looks = Looks(kernel, messages, plan.containers, Names())
         tell("watching; Ctrl-C ends it")

@@ -21,6 +21,7 @@ from tracer.cli import recorder
 from tracer.errors import OutputError
 from tracer.kernel import pinned, wire
 from tracer.kernel.pinned import Stamp
+from tracer.kernel.program import Loaded
 from tracer.recording import Reason, Recording, Run
 from tracer.session import resident
 from tracer.session.belonging import Container
@@ -60,6 +61,7 @@ class Found:
         self.held = held
         self.released: list[int] = []
         self.counters = wire.State(0, 0, 0, 0, 3)
+        self.loaded = Loaded({"checks": 3}, {}, {})
 
     def __enter__(self) -> "Found":
         return self
@@ -137,14 +139,31 @@ def call(*arguments: str) -> Done:
     return Done(status, stdout.getvalue(), stderr.getvalue())
 
 
-def test_start_says_which_it_was(monkeypatch: pytest.MonkeyPatch):
+def test_start_says_which_it_was(found: Found, monkeypatch: pytest.MonkeyPatch):
     """
     `start` tells a recorder that it started from one that was running.
     """
-    monkeypatch.setattr(resident, "start", lambda replace: replace)
+    monkeypatch.setattr(resident, "start", lambda replace, with_denials: replace)
 
     assert call("start", "--replace").stdout.startswith("every container")
     assert call("start").stdout == "running already\n"
+
+
+def test_start_asks_for_denials(found: Found, monkeypatch: pytest.MonkeyPatch):
+    """
+    One that is running and counts no denials is left as it is, and is no success.
+    """
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        resident, "start", lambda replace, with_denials: bool(asked.append(with_denials))
+    )
+
+    refused = call("start", "--denials")
+    found.loaded.maps["denials"] = 4
+
+    assert refused.status == 2 and "counts no denials" in refused.stderr
+    assert call("start", "--denials").stdout == "running already\n"
+    assert asked == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +210,7 @@ def test_status_tells_everything(found: Found):
 
     assert facts["containers"] == {"running": 1, "ended": 1, "dropped": 3}
     assert facts["memory"] == 53 << 20 and facts["filled"] == 1.0
+    assert facts["noted"] == ["capability checks"] and "capability checks\n" in text
     assert facts["lost"] == {"programs-skipped": 2, "recordings-lost": 4, "requests-lost": 5}
     for words in (
         "1 running, 1 ended",

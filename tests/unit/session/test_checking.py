@@ -4,23 +4,26 @@ Tests of how capability checks become part of a recording, or a note why there a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from tests.unit.recordings import recording
 from tracer import syscalls
+from tracer.container.process import read_process
 from tracer.errors import HostError
 from tracer.kernel import checks, wire
 from tracer.kernel.recorder import Recorder
-from tracer.recording import CONTAINER, HOST, RUNTIME, UNKNOWN, Check, Recording, Run
-from tracer.session.assembly import Host
-from tracer.session.checking import Checking, Noted, checking, noted, with_checks
+from tracer.recording import CONTAINER, HOST, RUNTIME, UNKNOWN, Capabilities, Check, Recording, Run
+from tracer.session.assembly import LATE, Host
+from tracer.session.checking import Checking, Noted, checking, held_by, noted, with_checks
 
 HERE = Host("6.18", syscalls.X86_64, 1000)
-HOLDER = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=1, lost=2, user=0, level=0)
+HOLDER = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=1, lost=2, since=0, user=0, level=0)
 IN_A_CONTAINER = Run("run", container_id="c" * 64)
 PROGRAM = 9
 
@@ -123,18 +126,72 @@ def test_the_run_says_what_its_first_program_held():
     """
     The sets as masks, in which user namespace, and how many checks nobody could keep.
     """
-    (run,) = recorded().runs.values()
+    (run,) = recorded(check()).runs.values()
 
     assert run.capabilities is not None
     assert (run.capabilities.bounding, run.capabilities.effective) == (3, 1)
     assert (run.capabilities.namespace, run.capabilities.lost) == (HOST, 5)
 
 
+def test_kinds_of_checks_that_are_not_there_any_more_are_lost():
+    """
+    What the kernel side has counted and does not hold has been dropped.
+    """
+    (run,) = recorded().runs.values()
+
+    assert run.capabilities is not None and run.capabilities.lost == 3 + 2 + 1
+
+
+@pytest.mark.parametrize("since, lost", [(5, 0), (7, 1)])
+@pytest.mark.parametrize("drops", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+def test_what_began_after_the_first_programs_first_call_has_been_dropped_before(
+    since: int, lost: int, drops: bool, late: bool
+):
+    """
+    Where the kernel side drops what is old, and the program was there from its execution on.
+    """
+    seen = recording("read", run=replace(IN_A_CONTAINER, integrity=(LATE,) * late))
+    first = min(one.first.time for one in seen.observations)
+    host = replace(HERE, boot=first - 6)
+    holder = replace(HOLDER, checks=0, lost=0, since=since)
+    asked = Checking(cast(checks.Checks, Kernel()), drops=drops)
+
+    made = with_checks(seen, asked, (Noted((), holder, {}),), host)
+
+    held = made.runs["run"].capabilities
+    assert held and held.lost == 3 + lost * drops * (not late)
+
+
+def test_what_runs_already_was_asked_what_it_holds():
+    """
+    Who attaches knows that better than whose check came first.
+    """
+    held = Capabilities(1000, CONTAINER, 1, 2, 3, 4, 5)
+    asked = Checking(cast(checks.Checks, Kernel()))
+
+    made = with_checks(recording("read"), asked, (), HERE, held)
+
+    assert made.runs["run"].capabilities == replace(held, lost=3)
+
+
+def test_a_process_holds_what_proc_says_of_it():
+    """
+    This very process, in this very user namespace.
+    """
+    held = held_by(read_process(os.getpid()))
+
+    assert (held.user, held.namespace) == (os.geteuid(), HOST)
+    assert f"CapBnd:\t{held.bounding:016x}\n" in Path("/proc/self/status").read_text()
+
+
 def test_a_user_namespace_of_its_own_is_the_containers():
     """
     Any but the first is the container's, however deep it lies.
     """
-    holder = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=0, lost=0, user=100000, level=2)
+    holder = checks.Holder(
+        0, 1, 1, 3, 0, namespace=99, checks=0, lost=0, since=0, user=100000, level=2
+    )
     checking = Checking(cast(checks.Checks, Kernel()))
 
     made = with_checks(recording("read"), checking, (Noted((), holder, {}),), HERE)
@@ -163,7 +220,7 @@ def test_what_the_kernel_refuses_to_load_is_no_reason_to_record_nothing(
     def refuse(threads: int) -> None:
         raise HostError("this kernel has no tracepoint cap_capable", "a newer one is needed")
 
-    monkeypatch.setattr(checks, "Checks", refuse)
+    monkeypatch.setattr(checks, "load", refuse)
 
     with checking(cast(Recorder, SharingThreads())) as asked:
         asked.release({1})

@@ -15,6 +15,7 @@ from tests.unit.session.heads import ID, OTHER, command, container, head, namesp
 from tracer.container.engines import Named
 from tracer.errors import HostError
 from tracer.kernel import wire
+from tracer.kernel.program import Loaded
 from tracer.kernel.recorder import Content
 from tracer.kernel.wire import Head
 from tracer.session import holdings
@@ -299,6 +300,7 @@ class Maps:
 
     left: dict[int, Head]
     released: bool = False
+    loaded: Loaded = dataclasses.field(default_factory=lambda: Loaded({}, {}, {}))
 
     def heads(self) -> dict[int, Head]:
         return self.left
@@ -364,7 +366,12 @@ def test_what_others_lost_is_nothing_against_a_recording():
     """
     recording = holdings.recording_of(Maps({1: ENDED}), only(ENDED))  # type: ignore[arg-type]
 
+    (run,) = recording.runs.values()
     assert recording.complete and recording.name == ID[:12]
+    assert [note.partition(":")[0] for note in run.notes] == [
+        "capability checks were not recorded",
+        "denials were not recorded",
+    ]
 
 
 def test_what_was_lost_while_it_was_read_speaks_against_it():
