@@ -45,9 +45,11 @@ class Result:
     denied: Tuple[str, ...]
 
 
-def extend(base: Mapping[str, object], addition: Mapping[str, object]) -> Result:
-    read = [documents.profile_from(one, "p.json") for one in (base, addition)]
-    result: Extended = extend_profile(*read)
+def extend(
+    base: Mapping[str, object], addition: Mapping[str, object], *circumstances: Tuple[str, ...]
+) -> Result:
+    first, second = (documents.profile_from(one, "p.json") for one in (base, addition))
+    result: Extended = extend_profile(first, second, frozenset(map(frozenset, circumstances)))
     return Result(values.document_of(result.profile), result.messages, result.denied)
 
 
@@ -115,6 +117,55 @@ def test_conditional_permission_covers_nothing(condition: str):
     base = baseline(rule("ALLOW", "read", **{condition: CONDITIONS[condition]}))
 
     assert rules_of(extended(base, "read"))[-1]["names"] == ["read"]
+
+
+ADMIN, PLAIN = ("CAP_SYS_ADMIN", "CAP_CHOWN"), ("CAP_CHOWN",)
+FOR_ADMINS = {"caps": ["CAP_SYS_ADMIN"]}
+
+
+@pytest.mark.parametrize(
+    "fields, circumstances, covered",
+    [
+        ({"includes": FOR_ADMINS}, [ADMIN], True),
+        ({"includes": FOR_ADMINS}, [ADMIN, PLAIN], False),
+        ({"includes": FOR_ADMINS}, [PLAIN], False),
+        ({"includes": FOR_ADMINS}, [], False),
+        ({"excludes": FOR_ADMINS}, [PLAIN, ()], True),
+        ({"excludes": FOR_ADMINS}, [PLAIN, ADMIN], False),
+        ({"includes": {**FOR_ADMINS, "arches": ["amd64"]}}, [ADMIN], False),
+        (
+            {"includes": FOR_ADMINS, "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]},
+            [ADMIN],
+            False,
+        ),
+    ],
+)
+def test_what_containers_with_such_capabilities_are_allowed_is_covered_for_them(
+    fields: Dict[str, object], circumstances: List[Tuple[str, ...]], covered: bool
+):
+    """
+    If the rule holds under all circumstances that the result has to do with, and needs no more.
+    """
+    base = baseline(rule("ALLOW", "mount", **fields))
+
+    result = extend(base, generate(recording("mount")), *circumstances)
+
+    assert (result.profile == base) is covered
+    assert any("left to it: mount" in one for one in result.messages) is covered
+
+
+def test_a_denial_for_other_containers_is_none_where_the_call_is_allowed():
+    """
+    As engines' profiles have it of clone3: ENOSYS for containers without a capability.
+    """
+    denial = rule("ERRNO", "clone3", errnoRet=38, excludes=FOR_ADMINS)
+    base = baseline(denial, rule("ALLOW", "clone3", includes=FOR_ADMINS))
+    addition = generate(recording("clone3"))
+
+    admins, plain = (extend(base, addition, one) for one in (ADMIN, PLAIN))
+
+    assert (admins.profile, admins.denied) == (base, ())
+    assert (plain.profile, plain.denied) == (base, ("clone3",))
 
 
 def test_empty_conditions_are_none():
