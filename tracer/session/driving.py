@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
+from tracer.errors import CommandError
 from tracer.session.belonging import Container
 from tracer.session.command import GRACE_SECONDS, Pace, Signals, wait_until
 
@@ -30,6 +31,9 @@ class Drive:
 
     words: Tuple[str, ...]
     client: Tuple[str, ...]
+
+
+NO_DRIVE = Drive((), ())
 
 
 class Driving:
@@ -72,16 +76,17 @@ class Driving:
             self.stopped = True
 
     def _start(self, container: Container) -> "subprocess.Popen[bytes]":
-        return self._signals.start(
-            self._drive.words,
-            STANDARD_ERROR,
-            input=subprocess.DEVNULL,
-            variables={
-                CONTAINER_VARIABLE: container.id,
-                NAME_VARIABLE: container.name or container.id,
-                ENGINE_VARIABLE: shlex.join(self._drive.client),
-            },
-        )
+        variables = {
+            CONTAINER_VARIABLE: container.id,
+            NAME_VARIABLE: container.name or container.id,
+            ENGINE_VARIABLE: shlex.join(self._drive.client),
+        }
+        words, none = self._drive.words, subprocess.DEVNULL
+        try:
+            return self._signals.start(words, STANDARD_ERROR, input=none, variables=variables)
+        except CommandError:
+            self.ask("stop", [container])
+            raise
 
     def ask(self, verb: str, containers: Sequence[Container]) -> None:
         """Have the engine do something to containers; what it says of it is not the command's."""

@@ -58,7 +58,7 @@ def minimise(
     problems = end_problems(first, plan, wish.status)
     dropped: FrozenSet[str] = frozenset()
     if not problems:
-        one.plan = replace(plan, limit=plan.limit or _limit(first))
+        one.plan = replace(plan, limit=plan.limit or limit_after(first))
         used = {seen.name for each in first.recordings for seen in each.observations}
         groups = sorted(names - floor - used), sorted((names - floor) & used)
         dropped = droppable(groups, one.works)
@@ -93,7 +93,8 @@ def droppable(groups: Sequence[Sequence[str]], works: Works) -> FrozenSet[str]:
     return dropped
 
 
-def _limit(first: Trial) -> float:
+def limit_after(first: Trial) -> float:
+    """How many seconds a run may take, by the first one."""
     return max(LEAST_SECONDS, TIMES_LONGER * first.seconds)
 
 

@@ -18,10 +18,11 @@ from tracer.kernel import program
 from tracer.kernel.recorder import Content, Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording, Run
-from tracer.session import assembly, marker, resident
+from tracer.session import assembly, driving, marker, resident
 from tracer.session.belonging import Belongings, Container, Evidence, LookUp, belongings
 from tracer.session.belonging import tree_of
 from tracer.session.checking import Checking, checking, noted, with_checks
+from tracer.session.driving import NO_DRIVE, Drive, Driving
 from tracer.session.looking import Seen, Tell, Watch, seen_of
 from tracer.session.refusing import Refusing, refusing, with_denials
 from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
@@ -39,12 +40,15 @@ class Plan:
     """
     What to run. `duration` in seconds; `output` is the descriptor that the command gets as its
     standard output instead of ours; `unconfined` starts the container under the marker filter.
+    `drive` exercises the container. `once`: the container ends with the command and is removed.
     """
 
     command: Tuple[str, ...]
     duration: Optional[float] = None
     unconfined: bool = False
     output: Optional[int] = None
+    drive: Drive = NO_DRIVE
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,16 @@ class Outcome:
     """
     How the command ended, what was recorded (one for each container, or one for the command), the
     names of containers that never came to run a program, and what speaks against all of it.
+    `drive` and `stopped` as `driving.Driving` has them.
     """
 
     status: int
     recordings: Tuple[Recording, ...]
     failed: Tuple[str, ...]
     doubts: Tuple[Reason, ...]
+    drive: Optional[int] = None
+    stopped: bool = False
+    seconds: float = 0.0
 
 
 def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
@@ -70,34 +78,56 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
     end = None if plan.duration is None else time.monotonic() + plan.duration
     assembly.check_names()  # before the command runs: without them nothing could be made of it
     with resident.for_session(tell) as recorder, ExitStack() as ending:
-        command = _as_asked(plan)
+        command = as_asked(plan)
         asked = ending.enter_context(checking(recorder))
         refused = ending.enter_context(refusing(recorder))
         with recorder.command() as number:
             session = Session(plan, recorder, number, asked, refused)
             ending.callback(session.leave)
+            began = time.monotonic()
             child = signals.start(command, plan.output)
-        status = wait_for_command(
-            child, signals, Pace(LOOK_SECONDS, end), lambda: watch(session.look())
-        )
+        drive = Driving(plan.drive, signals)
+        ending.callback(drive.leave)
+
+        def look() -> None:
+            watch(session.look())
+            if drive.is_wanted:
+                drive.look(session.containers())
+
+        status = wait_for_command(child, signals, Pace(_look_seconds(plan), end), look)
         if status is None:
             tell("the command did not end when it was asked to: it goes on, unrecorded")
             return session.outcome(TIMED_OUT)
         session.wait_for_containers(signals, end, watch, tell)
-        return session.outcome(status)
+        drive.finish()
+        outcome, seconds = session.outcome(status), time.monotonic() - began
+        return replace(outcome, drive=drive.status, stopped=drive.stopped, seconds=seconds)
 
 
-def _as_asked(plan: Plan) -> Tuple[str, ...]:
-    """The command, with the marker filter if the container is to be unconfined."""
-    if not plan.unconfined:
-        return plan.command
+def _look_seconds(plan: Plan) -> float:
+    return driving.LOOK_SECONDS if plan.drive.words else LOOK_SECONDS
+
+
+def as_asked(plan: Plan) -> Tuple[str, ...]:
+    """
+    The command, with the marker filter if the container is to be unconfined, and without a
+    container in the background, or left behind, if it is to run but once.
+
+    Raises InputError if that cannot be.
+    """
     call = arguments.find_engine(plan.command)
-    if call is None or call.verb not in arguments.STARTS:
+    starts = call is not None and call.verb in arguments.STARTS
+    if plan.unconfined and not starts:
         raise InputError(
             "--unconfined: the command is no podman or docker run",
             "give containers started by a script --security-opt seccomp=unconfined there",
         )
-    return arguments.with_profile(plan.command, call, marker.file())
+    command = plan.command
+    if call is not None and plan.unconfined:
+        command = arguments.with_profile(command, call, marker.file())
+    if call is not None and plan.once:
+        command = arguments.to_its_end(command, call)
+    return command
 
 
 class Session:
