@@ -103,9 +103,13 @@ static __always_inline u32 level_below_watcher(const void *task)
 	if (!own)
 		return innermost;
 	PLAIN_LOOP
-	for (u32 level = 0; level < MAX_LEVELS && level < innermost; level++)
+	for (u32 level = 0; level < MAX_LEVELS; level++) {
+		AS_IT_IS(level);	/* one condition at a time */
+		if (level >= innermost)
+			break;
 		if (namespace_at(task, level) == *own)
 			return level + 1;
+	}
 	return innermost;
 }
 
