@@ -4,7 +4,8 @@ Which capabilities recorded programs need, by what the kernel asked of them.
 Needed is what was granted and meant; refused is what was asked for in vain. What the runtime does
 to set a container up is not the container's, but for its last act: executing the program. A
 container with a user namespace of its own is given capabilities there, and can never have the
-host's. Writing it down is `tracer.cli`'s; what is meant is `unmeant`'s.
+host's. Where trials have confirmed what a run's command misses (`run --confirm-caps`), that decides
+for this run. Writing it down is `tracer.cli`'s; what is meant is `unmeant`'s.
 """
 
 from __future__ import annotations
@@ -52,15 +53,20 @@ class Required:
     """
     What recordings say of capabilities.
 
-    `needed`: granted, and meant. `refused`: asked for in vain, and nothing else served. `unused`:
-    in the bounding set of every run, and never needed. `out_of_reach`: asked of the host's user
-    namespace by a container that has its own: no option gives it that. `inner`: granted in a
-    user namespace that was made inside, which takes none of the container's. `ambient`: a first
-    program was not root, and so needs them in its ambient set. `unknown`: runs without checks.
-    `lost`: checks that could not be kept.
+    `needed`: granted, and meant; or missed, which may have no uses. `tried`: runs whose command was
+    run again with less, `confirmed` what these missed, `unmissed` what they asked for and did not
+    miss. `refused`: asked for in vain, and nothing else served. `unused`: in the bounding set of
+    every run, and never needed. `out_of_reach`: asked of the host's user namespace by a container
+    that has its own: no option gives it that. `inner`: granted in a user namespace that was made
+    inside, which takes none of the container's. `ambient`: a first program was not root, and so
+    needs them in its ambient set. `unknown`: runs without checks. `lost`: checks that could not be
+    kept.
     """
 
     needed: Tuple[Demand, ...]
+    tried: Tuple[str, ...]
+    confirmed: Tuple[str, ...]
+    unmissed: Tuple[Demand, ...]
     refused: Tuple[Demand, ...]
     unused: Tuple[str, ...]
     out_of_reach: Tuple[Demand, ...]
@@ -84,17 +90,42 @@ def required(recording: Recording) -> Required:
     own = [one for one in parts if one.namespace == _namespace(one, recording)]
     beyond = [one for one in parts if one.namespace not in (INNER, _namespace(one, recording))]
     granted = [one for one in own if one.granted]
-    needed = _demands(granted)
+    asked_for = _demands(granted)
+    confirmed = _confirmed(recording)
+    missed = {name for names in confirmed.values() for name in names}
+    wanted = missed | {one.capability for one in granted if one.counts[0][0] not in confirmed}
+    needed = _and_missed(asked_for, wanted)
     return Required(
         needed=needed,
+        tried=tuple(confirmed),
+        confirmed=tuple(one.capability for one in needed if one.capability in missed),
+        unmissed=tuple(one for one in asked_for if one.capability not in wanted),
         refused=_demands(one for one in own if not one.granted and not _is_settled(one, granted)),
-        unused=_unused([one.bounding for one in held], {one.capability for one in needed}),
+        unused=_unused(
+            [one.bounding for one in held], wanted | {one.capability for one in asked_for}
+        ),
         out_of_reach=_demands(one for one in beyond if not one.granted),
         inner=_demands(one for one in inner if one.granted),
         ambient=any(one.user != 0 and one.namespace == HOST for one in held),
         unknown=tuple(run.id for run in recording.runs.values() if run.capabilities is None),
         lost=sum(one.lost for one in held),
     )
+
+
+def _confirmed(recording: Recording) -> Dict[str, Tuple[str, ...]]:
+    """By the id of each run whose command was tried with less, what it missed."""
+    held = {id: run.capabilities for id, run in recording.runs.items()}
+    return {
+        id: names_in(one.confirmed)
+        for id, one in held.items()
+        if one is not None and one.confirmed is not None
+    }
+
+
+def _and_missed(asked_for: Tuple[Demand, ...], wanted: Set[str]) -> Tuple[Demand, ...]:
+    """What is wanted, with those who asked for it, if anything was seen to do so."""
+    found = {one.capability: one for one in asked_for}
+    return tuple(found.get(name, Demand(name, ())) for name in sorted(wanted, key=number_of))
 
 
 def _is_programs(check: Check) -> bool:

@@ -15,12 +15,16 @@ from tracer.profile import yaml
 from tracer.text import printable
 
 _USES_AT_MOST = 6
+MISSED = "missed when it was left out"
 _WIDTH = 26  # of the longest capability's name, and a blank
 
 
 def lines(found: Required) -> Iterator[str]:
     """For people: what is needed and by whom, what is not, and the options that say so."""
     yield from _demand_lines("needed", found.needed) if found.needed else ("needed        nothing",)
+    if found.tried:
+        yield f"{'confirmed':14}{', '.join(found.confirmed) or 'nothing'}"
+    yield from _demand_lines("not missed", found.unmissed)
     yield from _demand_lines("refused", found.refused)
     yield from _demand_lines("out of reach", found.out_of_reach)
     yield from _demand_lines("inside", found.inner)
@@ -38,6 +42,9 @@ def document(found: Required) -> str:
     """All of it as JSON."""
     whole = {
         "needed": [_demand_document(one) for one in found.needed],
+        "confirmed": list(found.confirmed),
+        "runs_tried": list(found.tried),
+        "not_missed": [_demand_document(one) for one in found.unmissed],
         "refused": [_demand_document(one) for one in found.refused],
         "out_of_reach": [_demand_document(one) for one in found.out_of_reach],
         "inside": [_demand_document(one) for one in found.inner],
@@ -85,7 +92,7 @@ def _short(found: Required) -> Tuple[str, ...]:
 
 def _demand_lines(title: str, demands: Tuple[Demand, ...]) -> Iterator[str]:
     for demand in demands:
-        yield f"{title:14}{demand.capability:{_WIDTH}}{_evidence(demand.uses)}"
+        yield f"{title:14}{demand.capability:{_WIDTH}}{_evidence(demand.uses) or MISSED}"
         title = ""
 
 

@@ -4,6 +4,7 @@ Tests of which capabilities a recording is said to need, and what is not its nee
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Optional
 
 import pytest
@@ -12,6 +13,7 @@ from tests.unit.recordings import check
 from tracer.capabilities.names import mask_of
 from tracer.capabilities.required import ALTERNATIVES, Demand, Use, required
 from tracer.recording import CONTAINER, HOST, INNER, RUNTIME, Capabilities, Check, Recording, Run
+from tracer.recording import merge
 
 GIVEN = mask_of(["chown", "kill", "setuid"])
 
@@ -186,3 +188,37 @@ def test_runs_without_checks_are_named():
     """
     assert required(Recording({"old": Run("old")})).unknown == ("old",)
     assert required(recorded()).unknown == ()
+
+
+def confirmed(names: list[str], id: str = "run") -> Run:
+    held = run(id).capabilities
+    assert held is not None
+    return Run(id, capabilities=replace(held, confirmed=mask_of(names)))
+
+
+def test_what_trials_missed_is_needed_and_nothing_else_of_that_run():
+    """
+    A capability that was asked for and not missed is not needed; one that was missed is, even if
+    nothing was seen to ask for it.
+    """
+    found = required(
+        recorded(check("CAP_CHOWN"), check("CAP_SETUID"), of=confirmed(["kill", "setuid"]))
+    )
+
+    assert names(found.needed) == ["CAP_KILL", "CAP_SETUID"] and not found.needed[0].uses
+    assert found.confirmed == found.capabilities
+    assert names(found.unmissed) == ["CAP_CHOWN"]
+    assert "CAP_CHOWN" not in found.unused
+
+
+def test_trials_of_one_run_say_nothing_of_another():
+    """
+    What a run that nobody tried was seen to need stays needed beside one that was tried.
+    """
+    tried = recorded(check("CAP_CHOWN"), check("CAP_SETUID"), of=confirmed(["setuid"]))
+    other = recorded(check("CAP_CHOWN", run="other"), of=run("other"))
+
+    found = required(merge(tried, other))
+
+    assert names(found.needed) == ["CAP_CHOWN", "CAP_SETUID"]
+    assert (found.confirmed, found.unmissed) == (("CAP_SETUID",), ())

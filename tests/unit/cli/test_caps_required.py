@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -120,6 +121,23 @@ def test_nothing_is_needed_by_who_asked_for_nothing(tmp_path: Path):
     assert required(path).stdout.splitlines()[0] == "needed        nothing"
     assert required(path).stdout.splitlines()[-1] == "flags         --cap-drop=all"
     assert "add" not in required(path, "--format", "kubernetes").stdout
+
+
+def test_what_trials_confirmed_is_told(tmp_path: Path):
+    """
+    What was missed is named, if by nothing else than that; what was asked for and not missed is not
+    in the flags.
+    """
+    confirmed = replace(held(), confirmed=mask_of(["kill"]))
+    done = required(written(tmp_path, check("CAP_CHOWN", "chown"), capabilities=confirmed))
+
+    assert done.stdout.splitlines() == [
+        "needed        CAP_KILL                  missed when it was left out",
+        "confirmed     CAP_KILL",
+        "not missed    CAP_CHOWN                 /bin/ls: chown (1)",
+        "unused        CAP_NET_BIND_SERVICE",
+        "flags         --cap-drop=all --cap-add=KILL",
+    ]
 
 
 def test_a_recording_without_checks_is_refused(tmp_path: Path):
