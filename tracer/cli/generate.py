@@ -26,9 +26,18 @@ from tracer.recording import merge
 )
 @options.baseline
 @options.runtime_floor
+@click.option(
+    "--without-failed",
+    is_flag=True,
+    help="Leave out what only failed, with ENOSYS or EPERM (run --outcomes).",
+)
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 def generate(
-    output: str, baseline: Optional[str], runtime_floor: str, recordings: Tuple[str, ...]
+    output: str,
+    baseline: Optional[str],
+    runtime_floor: str,
+    without_failed: bool,
+    recordings: Tuple[str, ...],
 ) -> int:
     """
     Make one profile that allows what any of these recordings saw.
@@ -38,6 +47,7 @@ def generate(
     wanted = Wanted(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
         baseline=baseline_in(baseline),
+        without_failed=without_failed,
     )
     whole = merge(*read_recordings(recordings))
     for line in incomplete_lines(whole):

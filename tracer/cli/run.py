@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @options.baseline
 @click.option("--unconfined", is_flag=True, help="Start the container without its own profile.")
 @options.runtime_floor
+@click.option("--outcomes", is_flag=True, help="Keep how calls ended: generate --without-failed.")
 @click.option("--duration", type=options.Seconds(), metavar="S", help="Stop after S s.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
@@ -36,6 +37,7 @@ def run(
     baseline: Optional[str],
     unconfined: bool,
     runtime_floor: str,
+    outcomes: bool,
     duration: Optional[float],
     command: Tuple[str, ...],
 ) -> int:
@@ -55,7 +57,8 @@ def run(
     # No signal may come between the recording and its being written.
     with Results(output, recording) as results, Signals() as signals:
         stream = 2 if results.to_standard_output else None
-        return _record(results, wanted, Plan(command, duration, unconfined, stream), signals)
+        plan = Plan(command, duration, unconfined, stream, outcomes)
+        return _record(results, wanted, plan, signals)
 
 
 def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> int:

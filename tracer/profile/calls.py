@@ -81,8 +81,17 @@ def where(rule: Rule) -> Tuple[object, ...]:
 
 
 def is_fallback(rule: Rule) -> bool:
-    """Say whether this is the ENOSYS group that we generate, which gives way to any permission."""
-    return rule.comment.startswith(FALLBACK_MARK) and said_by(rule) == (model.ERRNO, ENOSYS)
+    """
+    Say whether this is an answer that we generate, which gives way to any permission: ENOSYS, or
+    what the kernel itself was seen to answer.
+    """
+    answers = ((model.ERRNO, ENOSYS), (model.ERRNO, model.EPERM))
+    return rule.comment.startswith(FALLBACK_MARK) and said_by(rule) in answers
+
+
+def says_missing(rule: Rule) -> bool:
+    """Say whether this is such an answer, and that the call is missing: ENOSYS."""
+    return is_fallback(rule) and said_by(rule) == (model.ERRNO, ENOSYS)
 
 
 def by_call(rules: Iterable[Rule]) -> Dict[str, Tuple[Rule, ...]]:

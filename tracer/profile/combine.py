@@ -267,13 +267,13 @@ def _with_fallbacks(
     rules: Tuple[Rule, ...], first: Profile, others: Sequence[Profile]
 ) -> Tuple[Rule, ...]:
     """The same with the ENOSYS groups of later profiles, as far as nothing is said of a call."""
-    groups = [rule for one in others for rule in one.rules if calls.is_fallback(rule)]
+    groups = [rule for one in others for rule in one.rules if calls.says_missing(rule)]
     spoken = {name for rule in rules for name in rule.names}
     new = {name for rule in groups for name in rule.names} - spoken
     if not new:
         return rules
     for position, rule in enumerate(rules):
-        if calls.is_fallback(rule) and is_for_all(rule):
+        if calls.says_missing(rule) and is_for_all(rule):
             wider = replace(rule, names=tuple(sorted({*rule.names, *new})))
             return (*rules[:position], wider, *rules[position + 1 :])
     return (*rules, replace(groups[0], names=tuple(sorted(new)), kept={}))

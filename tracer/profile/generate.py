@@ -8,6 +8,7 @@ Decides what a profile of ours contains and in which order; extending somebody e
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Tuple
 
 from tracer import syscalls
@@ -25,24 +26,34 @@ FALLBACK_COMMENT = (
     f"{FALLBACK_MARK}: not recorded; C libraries and language runtimes do without where a call "
     "is missing (ENOSYS)"
 )
+ANSWER_COMMENT = (
+    f"{FALLBACK_MARK}: recorded, but the kernel answered {{}} each time, as this does"
+)
 _COMMENT_LIMIT = 400
 # The order in which Docker's and podman's own profiles name architectures.
 _ORDER = (syscalls.X86_64, syscalls.X86, syscalls.X32, syscalls.AARCH64, syscalls.ARM)
 
 
-def generate(recording: Recording, floor: FrozenSet[str] = frozenset()) -> Dict[str, object]:
+def generate(
+    recording: Recording,
+    floor: FrozenSet[str] = frozenset(),
+    answers: Mapping[str, int] = MappingProxyType({}),
+) -> Dict[str, object]:
     """
     Return the profile, a JSON value in Docker's and podman's dialect, that allows what was seen.
 
-    `floor` is what the runtime needs on top (`floors.floor_for`). The same recording gives the
+    `floor` is what the runtime needs on top (`floors.floor_for`), `answers` what is left out and
+    which error number it gets instead (`failing.left_out`). The same recording gives the
     same profile. A number without a name cannot be allowed: such a recording is not complete.
     Docker 20.10 and podman 4.3 take the keys `defaultErrnoRet` and `comment` (the first has no
     effect in Docker 20.10, whose default is EPERM anyway) and ignore names that their libseccomp
     does not know.
     """
-    allowed = {seen.name for seen in recording.observations if seen.name} | floor
+    recorded = {seen.name for seen in recording.observations if seen.name}
+    allowed = (recorded | floor) - answers.keys()
     architectures = observed_architectures(recording)
-    missing = [name for name in fallbacks_of(architectures) if name not in allowed]
+    spoken = allowed | answers.keys()
+    missing = [name for name in fallbacks_of(architectures) if name not in spoken]
     return {
         "defaultAction": ERRNO,
         "defaultErrnoRet": EPERM,
@@ -50,8 +61,25 @@ def generate(recording: Recording, floor: FrozenSet[str] = frozenset()) -> Dict[
         "syscalls": [
             group(sorted(allowed), ALLOW, comment=_origin(recording.runs.values())),
             *([group(missing, ERRNO, errno=ENOSYS, comment=FALLBACK_COMMENT)] if missing else []),
+            *(
+                group(names, ERRNO, errno=errno, comment=answer_comment(errno))
+                for errno, names in by_answer(answers).items()
+            ),
         ],
     }
+
+
+def by_answer(answers: Mapping[str, int]) -> Dict[int, List[str]]:
+    """Return the calls that get each answer, sorted."""
+    return {
+        errno: sorted(name for name in answers if answers[name] == errno)
+        for errno in sorted(set(answers.values()))
+    }
+
+
+def answer_comment(errno: int) -> str:
+    """Return what is said of calls that get an answer because they were recorded with it."""
+    return ANSWER_COMMENT.format(syscalls.error_name(errno))
 
 
 def group(

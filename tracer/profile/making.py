@@ -22,11 +22,13 @@ class Wanted:
     """
     What kind of profile is asked for.
 
-    `runtimes`: None for those of the recording itself ("auto"), or exactly these.
+    `runtimes`: None for those of the recording itself ("auto"), or exactly these. `without_failed`
+    leaves out what the kernel only ever answered with ENOSYS or EPERM.
     """
 
     runtimes: Optional[FrozenSet[str]] = None
     baseline: Optional[Profile] = None
+    without_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ def make(recording: Recording, wanted: Wanted) -> Made:
     """
     chosen, messages = _floors(recording, wanted)
     floor = frozenset[str]().union(*chosen.values())
-    generated = generate(recording, floor)
+    answers, leaving = _answers(recording, wanted, floor) if wanted.without_failed else ({}, ())
+    messages += leaving
+    generated = generate(recording, floor, answers)
     text = render(generated)
     if wanted.baseline is not None:
-        text, extending = _extended(wanted.baseline, generated)
+        text, extending = _extended(wanted.baseline, generated, answers)
         messages += extending
     messages += _bound_to_privileges(recording, wanted)
     recorded = {seen.name for seen in recording.observations}
@@ -68,12 +72,28 @@ def make(recording: Recording, wanted: Wanted) -> Made:
 
 # What reads and unites profiles is imported here: the OCI hook, which a container's end waits for,
 # seldom needs it.
-def _extended(baseline: Profile, generated: Mapping[str, object]) -> Tuple[str, Tuple[str, ...]]:
-    from tracer.profile import documents, formats
+def _extended(
+    baseline: Profile, generated: Mapping[str, object], answers: Mapping[str, int]
+) -> Tuple[str, Tuple[str, ...]]:
+    from tracer.profile import documents, failing, formats
     from tracer.profile.extend import extend
 
     extended = extend(baseline, documents.profile_from(generated, "generated"))
-    return formats.write(extended.profile), extended.messages
+    return formats.write(failing.answering(extended.profile, answers)), extended.messages
+
+
+def _answers(
+    recording: Recording, wanted: Wanted, floor: FrozenSet[str]
+) -> Tuple[Mapping[str, int], Tuple[str, ...]]:
+    """
+    What is left out and how it is answered instead; nothing that the runtimes which were recorded
+    may need, whatever other floor is wanted.
+    """
+    from tracer.profile.failing import left_out
+
+    own, _ = _floors(recording, Wanted())
+    chosen = left_out(recording, floor.union(*own.values()), wanted.baseline)
+    return chosen.answers, chosen.messages
 
 
 def _floors(recording: Recording, wanted: Wanted) -> Tuple[Dict[str, FrozenSet[str]], List[str]]:

@@ -31,7 +31,7 @@ def without(profile: Profile, names: AbstractSet[str]) -> Profile:
     for rule in profile.rules:
         if calls.lets_through(rule):
             rule = _with_names(rule, [name for name in rule.names if name not in names])
-        elif calls.is_fallback(rule) and calls.is_for_all(rule):
+        elif calls.says_missing(rule) and calls.is_for_all(rule):
             new = (names & allowed_names(profile) & FALLBACKS.keys()) - set(rule.names)
             rule = _with_names(rule, sorted({*rule.names, *new}) if new else rule.names)
         if rule.names:

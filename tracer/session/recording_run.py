@@ -15,6 +15,7 @@ from tracer.container import arguments, engines
 from tracer.container.engines import Named
 from tracer.errors import InputError
 from tracer.kernel import program
+from tracer.kernel.outcomes import Outcomes
 from tracer.kernel.recorder import Content, Recorder
 from tracer.kernel.wire import Head
 from tracer.recording import Reason, Recording, Run
@@ -24,6 +25,7 @@ from tracer.session.belonging import tree_of
 from tracer.session.checking import Checking, checking, noted, with_checks
 from tracer.session.driving import NO_DRIVE, Drive, Driving
 from tracer.session.looking import Seen, Tell, Watch, seen_of
+from tracer.session.outcomes import with_outcomes
 from tracer.session.refusing import Refusing, refusing, with_denials
 from tracer.session.command import Ending, Pace, Signals, wait_for_command, wait_until
 
@@ -39,7 +41,8 @@ TIMED_OUT = 124  # as timeout(1) has it
 class Plan:
     """
     What to run. `duration` in seconds; `output` is the descriptor that the command gets as its
-    standard output instead of ours; `unconfined` starts the container under the marker filter.
+    standard output instead of ours; `unconfined` starts the container under the marker filter;
+    `outcomes` notes how calls end.
     `drive` exercises the container. `once`: the container ends with the command and is removed.
     """
 
@@ -47,6 +50,7 @@ class Plan:
     duration: Optional[float] = None
     unconfined: bool = False
     output: Optional[int] = None
+    outcomes: bool = False
     drive: Drive = NO_DRIVE
     once: bool = False
 
@@ -81,8 +85,9 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
         command = as_asked(plan)
         asked = ending.enter_context(checking(recorder))
         refused = ending.enter_context(refusing(recorder))
+        ended = ending.enter_context(Outcomes(recorder.threads)) if plan.outcomes else None
         with recorder.command() as number:
-            session = Session(plan, recorder, number, asked, refused)
+            session = Session(plan, recorder, number, asked, refused, ended)
             ending.callback(session.leave)
             began = time.monotonic()
             child = signals.start(command, plan.output)
@@ -140,10 +145,12 @@ class Session:
         number: int,
         asked: Checking = Checking(),
         refused: Refusing = Refusing(),
+        ended: Optional[Outcomes] = None,
     ) -> None:
         self._plan = plan
         self._checking = asked
         self._refusing = refused
+        self._outcomes = ended
         self._recorder = recorder
         self._number = number
         self._host = assembly.this_host()
@@ -169,6 +176,8 @@ class Session:
             strangers = {one for one in heads if one not in kept and _over(heads[one])}
             self._recorder.release(strangers)
             self._checking.release(strangers)
+            if self._outcomes is not None:
+                self._outcomes.release(strangers)
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
             return tuple(seen_of(_title(one), one.head) for one in shown)
@@ -232,22 +241,28 @@ class Session:
             )
             gone = () if head else (GONE,)
             run = replace(run, integrity=run.integrity + doubts.reasons() + gone)
-            recording = self._recording(run, contents, [one.recording])
+            recording = self._recording(run, contents, [one.recording], heads)
             recordings.append(with_denials(recording, self._refusing, one, heads))
         if not found.containers and self._call is None:
             run = assembly.run_of_command(heads[self._number], self._plan.command, self._host)
             run = replace(run, integrity=run.integrity + doubts.reasons())
-            recording = self._recording(run, contents, sorted(found.tree))
+            recording = self._recording(run, contents, sorted(found.tree), heads)
             tree = tree_of(self._number, heads[self._number])
             recordings.append(with_denials(recording, self._refusing, tree, heads))
         return Outcome(status, tuple(recordings), tuple(failed), doubts.reasons())
 
     def _recording(
-        self, run: Run, contents: Mapping[int, Content], numbers: Sequence[int]
+        self,
+        run: Run,
+        contents: Mapping[int, Content],
+        numbers: Sequence[int],
+        heads: Mapping[int, Head],
     ) -> Recording:
         """One run from these of the kernel's recordings, the one that is named after it first."""
-        parts = noted(self._checking, {one: contents[one].paths for one in numbers})
-        recording = assembly.recording_of(run, [contents[one] for one in numbers], self._host)
+        own = {one: contents[one] for one in numbers}
+        parts = noted(self._checking, {one: own[one].paths for one in own})
+        recording = assembly.recording_of(run, own.values(), self._host)
+        recording = with_outcomes(recording, self._outcomes, own, heads)
         return with_checks(
             recording, self._checking, tuple(parts[one] for one in parts), self._host
         )
