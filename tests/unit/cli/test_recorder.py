@@ -154,9 +154,12 @@ def test_start_asks_for_denials(found: Found, monkeypatch: pytest.MonkeyPatch):
     One that is running and counts no denials is left as it is, and is no success.
     """
     asked: list[bool] = []
-    monkeypatch.setattr(
-        resident, "start", lambda replace, with_denials: bool(asked.append(with_denials))
-    )
+
+    def start(replace: bool, with_denials: bool) -> bool:
+        asked.append(with_denials)
+        return False
+
+    monkeypatch.setattr(resident, "start", start)
 
     refused = call("start", "--denials")
     found.loaded.maps["denials"] = 4
