@@ -6,14 +6,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 import click
 
-from tracer.cli.given import profiles_in
-from tracer.profile.lint import SEVERITIES, WARNING, Remark
+from tracer.capabilities.given import named_sets
+from tracer.capabilities.required import required
+from tracer.cli import options
+from tracer.cli.given import profiles_in, refuse_twice
+from tracer.cli.results import read_recordings
+from tracer.errors import InputError
 from tracer.profile.lint import lint as remarks_on
 from tracer.profile.releases import OLDEST, Release, release_text
+from tracer.profile.remarks import SEVERITIES, WARNING, Needs, Remark
+from tracer.recording import merge
 from tracer.text import printable
 
 _Found = Mapping[str, Tuple[Remark, ...]]
@@ -44,21 +50,52 @@ _LINE = 600
     metavar="RELEASE",
     help="The oldest libseccomp that the profile is for.",
 )
+@click.option(
+    "--recording",
+    "recordings",
+    multiple=True,
+    metavar="FILE",
+    help="A recording of the container: say what does not go with the capabilities it needs.",
+)
+@options.caps("The same with these capabilities instead of those that were recorded as needed.")
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
-def lint(form: str, fail_on: str, oldest: str, profiles: Tuple[str, ...]) -> int:
+def lint(
+    form: str,
+    fail_on: str,
+    oldest: str,
+    recordings: Tuple[str, ...],
+    sets: Tuple[str, ...],
+    profiles: Tuple[str, ...],
+) -> int:
     """
     Say what is suspicious about each PROFILE: code, severity, place and remedy.
 
     Exit code 1 if there is anything as grave as --fail-on says. One PROFILE may be -.
     """
     release = _release(oldest)
+    refuse_twice((*profiles, *recordings))
+    needs = _needs(recordings, sets)
     found = {
-        path: remarks_on(profile, release)
+        path: remarks_on(profile, release, needs)
         for path, profile in zip(profiles, profiles_in(profiles))
     }
     _PRINTERS[form](found)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
     return 1 if any(one.severity in grave for some in found.values() for one in some) else 0
+
+
+def _needs(recordings: Sequence[str], sets: Sequence[str]) -> Optional[Needs]:
+    """What the container needs, as far as options tell."""
+    if not recordings:
+        return Needs(named_sets(sets)) if sets else None
+    found = required(merge(*read_recordings(recordings)))
+    if found.unknown:
+        raise InputError(
+            "--recording: not all runs have capability checks",
+            "seccomp-trace caps required says why; --caps names a set instead",
+        )
+    calls = {one.capability: frozenset(use.call for use in one.uses) for one in found.needed}
+    return Needs(named_sets(sets) if sets else frozenset(found.capabilities), calls)
 
 
 def _release(value: str) -> Release:

@@ -1,5 +1,5 @@
 """
-What is suspicious about a profile by itself, without knowing the container it is for.
+What is suspicious about a profile by itself, or beside the capabilities of its container.
 
 One function per code in CHECKS; each gives Remarks with a severity, the place and what to do. The
 codes are stable: people silence and count by them. Whether a remark makes a command fail is the
@@ -8,82 +8,38 @@ caller's to say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import calls, floors, hosts, libseccomp, model
+from tracer.profile import calls, floors, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import is_for_all, lets_through, said_by
 from tracer.profile.check import floor_denials
 from tracer.profile.decide import NO_RUNTIME, export
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
+from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
+from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
 from tracer.profile.resolve import resolve
 from tracer.profile.risks import risk_of
 from tracer.recording import Run
 
-ERROR, WARNING, NOTE = "error", "warning", "note"
-# Gravest first; SARIF has the same words.
-SEVERITIES = (ERROR, WARNING, NOTE)
-
-_NAMED_AT_MOST = 12
 _MOST_VALUE = (1 << 64) - 1
-_PLACES = {model.OCI: "$.linux.seccomp", model.SPO: "$.spec"}
 
 
-@dataclass(frozen=True)
-class Remark:
-    """
-    One thing to say: its stable code, severity, place (a JSON path), what is wrong, what to do.
-    """
-
-    code: str
-    severity: str
-    place: str
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A rule about one call, and where it is written."""
-
-    rule: Rule
-    path: str
-
-
-class _Subject:
-    """A profile taken apart once for all checks."""
-
-    def __init__(self, profile: Profile, oldest: Release) -> None:
-        self.profile = profile
-        self.oldest = oldest
-        self.root = _PLACES.get(profile.dialect, "$")
-        self.architectures = set(hosts.named_by(profile)) or {syscalls.X86_64}
-        self.by_call: Dict[str, List[_Place]] = {}
-        for number, rule in enumerate(profile.rules):
-            for name, (about,) in calls.by_call([rule]).items():
-                path = f"{self.path_of(number)}.names[{rule.names.index(name)}]"
-                self.by_call.setdefault(name, []).append(_Place(about, path))
-
-    def path_of(self, number: int) -> str:
-        return f"{self.root}.syscalls[{number}]"
-
-    def rules_of(self, name: str) -> Tuple[Rule, ...]:
-        return tuple(one.rule for one in self.by_call.get(name, ()))
-
-
-def lint(profile: Profile, oldest: Release = OLDEST) -> Tuple[Remark, ...]:
+def lint(
+    profile: Profile, oldest: Release = OLDEST, needs: Optional[Needs] = None
+) -> Tuple[Remark, ...]:
     """
     Return the remarks about a profile, gravest first, then by place.
 
-    `oldest` is the oldest libseccomp that the profile is meant for.
+    `oldest` is the oldest libseccomp that the profile is meant for; `needs` are the capabilities of
+    the container that it is for, if they are known.
     """
-    subject = _Subject(profile, oldest)
+    subject = Subject(profile, oldest, needs)
     found = [remark for check in CHECKS.values() for remark in check(subject)]
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return tuple(sorted(found, key=lambda one: (order[one.severity], one.code, one.place)))
@@ -92,7 +48,7 @@ def lint(profile: Profile, oldest: Release = OLDEST) -> Tuple[Remark, ...]:
 # --- Names ---
 
 
-def _unknown_call(subject: _Subject) -> Iterator[Remark]:
+def _unknown_call(subject: Subject) -> Iterator[Remark]:
     every = set[str]().union(*map(syscalls.names, syscalls.architectures()))
     for name, places in subject.by_call.items():
         if name in every or name in RELEASE_OF or libseccomp.knows(name):
@@ -103,7 +59,7 @@ def _unknown_call(subject: _Subject) -> Iterator[Remark]:
         yield Remark("unknown-call", WARNING, places[0].path, message, remedy)
 
 
-def _needs_libseccomp(subject: _Subject) -> Iterator[Remark]:
+def _needs_libseccomp(subject: Subject) -> Iterator[Remark]:
     for name, places in subject.by_call.items():
         needed = RELEASE_OF.get(name, (0, 0, 0))
         if needed > subject.oldest:
@@ -117,7 +73,7 @@ def _needs_libseccomp(subject: _Subject) -> Iterator[Remark]:
             )
 
 
-def _foreign_call(subject: _Subject) -> Iterator[Remark]:
+def _foreign_call(subject: Subject) -> Iterator[Remark]:
     tokens = [one for one in subject.architectures if one in ARCHITECTURES]
     for name, places in subject.by_call.items():
         if not libseccomp.knows(name) or any(_has(token, name) for token in tokens):
@@ -135,7 +91,7 @@ def _has(token: str, name: str) -> bool:
 # --- Rules ---
 
 
-def _never_matches(subject: _Subject) -> Iterator[Remark]:
+def _never_matches(subject: Subject) -> Iterator[Remark]:
     for number, rule in enumerate(subject.profile.rules):
         reason = _impossible(rule)
         if reason:
@@ -182,7 +138,7 @@ def _same_argument(rule: Rule) -> bool:
     return len(set(indexes)) < len(indexes)
 
 
-def _alternatives(subject: _Subject) -> Iterator[Remark]:
+def _alternatives(subject: Subject) -> Iterator[Remark]:
     for number, rule in enumerate(subject.profile.rules):
         if _same_argument(rule):
             yield Remark(
@@ -195,7 +151,7 @@ def _alternatives(subject: _Subject) -> Iterator[Remark]:
             )
 
 
-def _shadowed(subject: _Subject) -> Iterator[Remark]:
+def _shadowed(subject: Subject) -> Iterator[Remark]:
     otherwise = calls.said_otherwise(subject.profile)
     for name, places in subject.by_call.items():
         holding = calls.effective(subject.rules_of(name), otherwise)
@@ -210,7 +166,7 @@ def _shadowed(subject: _Subject) -> Iterator[Remark]:
                 yield Remark("shadowed", WARNING, one.path, message, "remove one of the two")
 
 
-def _duplicate(subject: _Subject) -> Iterator[Remark]:
+def _duplicate(subject: Subject) -> Iterator[Remark]:
     for name, places in subject.by_call.items():
         seen: Set[Tuple[object, ...]] = set()
         for one in places:
@@ -226,7 +182,7 @@ def _duplicate(subject: _Subject) -> Iterator[Remark]:
             yield Remark("duplicate", NOTE, subject.path_of(number), message, "name it once")
 
 
-def _unloadable(subject: _Subject) -> Iterator[Remark]:
+def _unloadable(subject: Subject) -> Iterator[Remark]:
     host = syscalls.X86_64
     try:
         export(resolve(subject.profile, host), host, NO_RUNTIME)
@@ -238,7 +194,7 @@ def _unloadable(subject: _Subject) -> Iterator[Remark]:
 # --- The whole ---
 
 
-def _permissive_default(subject: _Subject) -> Iterator[Remark]:
+def _permissive_default(subject: Subject) -> Iterator[Remark]:
     profile = subject.profile
     if not calls.is_permissive(profile) and profile.default_action != model.TRACE:
         return
@@ -256,7 +212,7 @@ def _permissive_default(subject: _Subject) -> Iterator[Remark]:
 _SMALLER = {syscalls.X86_64: syscalls.X86, syscalls.AARCH64: syscalls.ARM}
 
 
-def _missing_32_bit(subject: _Subject) -> Iterator[Remark]:
+def _missing_32_bit(subject: Subject) -> Iterator[Remark]:
     for host, smaller in _SMALLER.items():
         if host in subject.architectures and smaller not in subject.architectures:
             yield Remark(
@@ -269,7 +225,7 @@ def _missing_32_bit(subject: _Subject) -> Iterator[Remark]:
             )
 
 
-def _socketcall_open(subject: _Subject) -> Iterator[Remark]:
+def _socketcall_open(subject: Subject) -> Iterator[Remark]:
     multiplexing = subject.architectures & {
         syscalls.X86, "SCMP_ARCH_S390", "SCMP_ARCH_S390X", "SCMP_ARCH_PPC", "SCMP_ARCH_MIPS"
     }
@@ -295,7 +251,7 @@ def _is_open(rules: Sequence[Rule], otherwise: calls.Said) -> bool:
     return any(is_for_all(rule) and lets_through(rule) for rule in holding)
 
 
-def _eperm_for_probed(subject: _Subject) -> Iterator[Remark]:
+def _eperm_for_probed(subject: Subject) -> Iterator[Remark]:
     wrong = [
         name
         for name in fallbacks_of(subject.architectures & syscalls.architectures())
@@ -306,19 +262,19 @@ def _eperm_for_probed(subject: _Subject) -> Iterator[Remark]:
             "eperm-for-probed",
             WARNING,
             f"{subject.root}.defaultAction",
-            f"C libraries try {_some(wrong)} first and go on without if there is no such call "
+            f"C libraries try {some_of(wrong)} first and go on without if there is no such call "
             "(ENOSYS); another answer reads as a failure",
             f"allow them, or answer them by a rule with {model.ERRNO} and errnoRet {ENOSYS}",
         )
 
 
-def _answers_well(subject: _Subject, name: str) -> bool:
+def _answers_well(subject: Subject, name: str) -> bool:
     rules = subject.rules_of(name)
     said = {said_by(rule) for rule in rules} or {calls.said_otherwise(subject.profile)}
     return bool(said & {(model.ALLOW, None), (model.LOG, None), (model.ERRNO, ENOSYS)})
 
 
-def _floor_missing(subject: _Subject) -> Iterator[Remark]:
+def _floor_missing(subject: Subject) -> Iterator[Remark]:
     profile = subject.profile
     if profile.base or syscalls.X86_64 not in subject.architectures:
         return
@@ -339,12 +295,12 @@ def _floor_missing(subject: _Subject) -> Iterator[Remark]:
             severity,
             f"{subject.root}.syscalls",
             f"no container starts under {one.runtime} {privileges} no-new-privileges: it needs "
-            f"{_some(one.calls)}",
+            f"{some_of(one.calls)}",
             "allow them, or use the profile under another runtime",
         )
 
 
-def _dangerous_call(subject: _Subject) -> Iterator[Remark]:
+def _dangerous_call(subject: Subject) -> Iterator[Remark]:
     for name, places in subject.by_call.items():
         risk = risk_of(name)
         for one in places:
@@ -360,12 +316,7 @@ def _dangerous_call(subject: _Subject) -> Iterator[Remark]:
             )
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED_AT_MOST
-    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
-
-
-CHECKS: Mapping[str, Callable[[_Subject], Iterator[Remark]]] = {
+CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "unknown-call": _unknown_call,
     "needs-libseccomp": _needs_libseccomp,
     "foreign-call": _foreign_call,
@@ -380,4 +331,6 @@ CHECKS: Mapping[str, Callable[[_Subject], Iterator[Remark]]] = {
     "eperm-for-probed": _eperm_for_probed,
     "floor-missing": _floor_missing,
     "dangerous-call": _dangerous_call,
+    "never-succeeds": never_succeeds,
+    "serves-nothing": serves_nothing,
 }

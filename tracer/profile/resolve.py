@@ -88,6 +88,14 @@ def depends_on_capabilities(profile: Profile) -> bool:
     return any(one.includes.capabilities or one.excludes.capabilities for one in profile.rules)
 
 
+def is_for_capabilities(rule: Rule, capabilities: AbstractSet[str]) -> bool:
+    """Say whether containers with this bounding set meet a rule, as far as it asks for that."""
+    includes, excludes = rule.includes, rule.excludes
+    return capabilities.isdisjoint(excludes.capabilities) and capabilities >= frozenset(
+        includes.capabilities
+    )
+
+
 def for_capabilities(profile: Profile, capabilities: AbstractSet[str]) -> Profile:
     """
     Return the profile as containers with this bounding set meet it: rules for others are left out,
@@ -100,7 +108,7 @@ def for_capabilities(profile: Profile, capabilities: AbstractSet[str]) -> Profil
             excludes=replace(rule.excludes, capabilities=()),
         )
         for rule in profile.rules
-        if _has_capabilities(rule, capabilities)
+        if is_for_capabilities(rule, capabilities)
     )
     return replace(profile, rules=rules)
 
@@ -127,17 +135,10 @@ def _applies(
     includes, excludes = rule.includes, rule.excludes
     return (
         word not in excludes.architectures
-        and _has_capabilities(rule, capabilities)
+        and is_for_capabilities(rule, capabilities)
         and _is_new_enough(excludes, kernel, engine) is not True
         and (not includes.architectures or word in includes.architectures)
         and _is_new_enough(includes, kernel, engine) is not False
-    )
-
-
-def _has_capabilities(rule: Rule, capabilities: AbstractSet[str]) -> bool:
-    includes, excludes = rule.includes, rule.excludes
-    return capabilities.isdisjoint(excludes.capabilities) and capabilities >= frozenset(
-        includes.capabilities
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Dict, Iterable, List, Mapping, Tuple
 
 from tracer import __version__
-from tracer.profile.lint import CHECKS, Remark
+from tracer.profile.lint import CHECKS
+from tracer.profile.remarks import Remark
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 

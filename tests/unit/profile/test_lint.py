@@ -18,9 +18,10 @@ from tracer import syscalls
 from tracer.profile import floors, formats, model, sarif
 from tracer.profile.fallbacks import fallbacks_of
 from tracer.profile.generate import generate, render
-from tracer.profile.lint import CHECKS, ERROR, NOTE, SEVERITIES, WARNING, Remark, lint
+from tracer.profile.lint import CHECKS, lint
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import RELEASE_OF
+from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Remark
 from tracer.profile.risks import RISKS, risk_of
 from tracer.recording import Run
 

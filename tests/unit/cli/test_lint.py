@@ -1,0 +1,90 @@
+"""
+The command `lint` beside capabilities: from a recording, from an option, and neither.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.recordings import check
+from tracer.capabilities.names import mask_of
+from tracer.recording import HOST, Capabilities, Recording, Run, to_json
+
+PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
+PROFILE = (
+    '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": '
+    '[{"names": ["acct", "ioctl"], "action": "SCMP_ACT_ALLOW"}]}'
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """
+    A profile, a recording of a program that sets a hardware clock by ioctl, and one without checks.
+    """
+    mask = mask_of(["sys_time", "sys_pacct"])
+    run = Run("run", capabilities=Capabilities(0, HOST, 0, mask, mask, mask, 0))
+    whole = Recording({"run": run}, checks=(check("CAP_SYS_TIME", "ioctl"),))
+    (tmp_path / "profile.json").write_text(PROFILE)
+    (tmp_path / "clock.rec").write_text(to_json(whole))
+    (tmp_path / "old.rec").write_text(to_json(Recording({"run": Run("run")})))
+    return tmp_path
+
+
+def linted(place: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "lint", "--fail-on", "error", *options, "profile.json"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "options, codes",
+    [
+        ([], []),
+        (["--recording", "clock.rec"], ["never-succeeds"]),
+        (["--recording", "clock.rec", "--caps", "sys_pacct"], []),
+        (["--caps", "sys_time"], ["never-succeeds", "serves-nothing"]),
+        (["--recording", "clock.rec", "--caps", "sys_time"], ["never-succeeds"]),
+        (["--caps", "sys_pacct", "--caps", "0x1"], ["serves-nothing"]),
+    ],
+)
+def test_capabilities_are_those_recorded_as_needed_or_named(
+    place: Path, options: list[str], codes: list[str]
+):
+    """
+    A recording says what is needed and for which calls; an option says what there is instead.
+    """
+    done = linted(place, *options)
+
+    assert done.stderr == ""
+    found = {code for code in ("never-succeeds", "serves-nothing") if f"[{code}]" in done.stdout}
+    assert sorted(found) == codes
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (["--caps", "sys_everything"], "'sys_everything' is no capability"),
+        (["--caps", "12z"], "'12z' is no hexadecimal mask"),
+        (["--recording", "old.rec"], "not all runs have capability checks"),
+        (["--recording", "none.rec"], "none.rec: cannot be read: No such file"),
+        (["--recording", "-", "--recording", "-"], "can be read only once"),
+    ],
+)
+def test_what_says_nothing_of_capabilities_is_told_in_a_line(
+    place: Path, options: list[str], problem: str
+):
+    """
+    Words that mean nothing, and recordings that do not know, end with 2.
+    """
+    done = linted(place, *options)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert problem in done.stderr and len(done.stderr.splitlines()) == 1
