@@ -23,11 +23,12 @@ from tracer.container.arguments import EngineCall
 from tracer.errors import HostError
 from tracer.kernel import audit
 from tracer.kernel.audit import Audit
-from tracer.kernel.denials import Denials
+from tracer.kernel.denials import counting
 from tracer.kernel.recorder import Recorder
 from tracer.recording import Reason, Recording
 from tracer.session import assembly, resident
 from tracer.session.belonging import Container
+from tracer.session.checking import Checking
 from tracer.session.command import GRACE_SECONDS, Pace, Signals, wait_for_command, wait_until
 from tracer.session.driving import LOOK_SECONDS, Drive, Driving, end
 from tracer.session.looking import Tell
@@ -86,12 +87,13 @@ class Bench:
     What trials are made with: one recorder and one watch for all of them.
 
     `refusals`: None if nobody wants to know what is refused. `hears_logs`: what a filter logs can
-    be told here.
+    be told here. `asked`: how capability checks are noted, if they are.
     """
 
     recorder: Recorder
     refusals: Optional[Refusals] = None
     hears_logs: bool = True
+    asked: Checking = Checking()
 
 
 class Watchful(Signals):
@@ -120,7 +122,7 @@ def bench(tell: Tell) -> Iterator[Bench]:
     """
     assembly.check_names()  # before anything runs
     with resident.for_session(tell) as recorder, ExitStack() as opened:
-        kernel = opened.enter_context(Denials(recorder.threads))
+        kernel = opened.enter_context(counting(recorder.threads))
         messages: Optional[Messages] = None
         try:
             messages = Messages(opened.enter_context(Audit()))
@@ -158,7 +160,7 @@ def attempt_as(bench: Bench, plan: Plan, command: Sequence[str], signals: Watchf
         bench.refusals.begin()
     with ExitStack() as ending:
         with bench.recorder.command() as number:
-            session = Session(RecordingPlan(plan.command), bench.recorder, number)
+            session = Session(RecordingPlan(plan.command), bench.recorder, number, bench.asked)
             ending.callback(session.leave)
             child = signals.start(arguments.to_its_end(command, plan.call), plan.output)
         one = _Attempt(bench, plan, session, signals, child)
