@@ -8,6 +8,7 @@ from typing import Optional, Tuple
 
 import click
 
+from tracer.capabilities.given import named_sets
 from tracer.cli import TRACER_FAILED, complain, options
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
 from tracer.cli.results import Results, incomplete_lines, read_recordings
@@ -25,6 +26,7 @@ from tracer.recording import merge
     help="Where the profile goes. [standard output]",
 )
 @options.baseline
+@options.caps("What the container has, for the baseline's rules. [what was recorded]")
 @options.runtime_floor
 @click.option(
     "--without-failed",
@@ -35,6 +37,7 @@ from tracer.recording import merge
 def generate(
     output: str,
     baseline: Optional[str],
+    sets: Tuple[str, ...],
     runtime_floor: str,
     without_failed: bool,
     recordings: Tuple[str, ...],
@@ -42,12 +45,16 @@ def generate(
     """
     Make one profile that allows what any of these recordings saw.
 
-    RECORDING is a file that run kept; - is standard input.
+    RECORDING is a file that run kept; - is standard input. What a --baseline allows to containers
+    with certain capabilities only is left to it if these had and need them.
     """
+    if sets and baseline is None:
+        raise click.UsageError("--caps chooses among a --baseline's rules: name one")
     wanted = Wanted(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
         baseline=baseline_in(baseline),
         without_failed=without_failed,
+        capabilities=named_sets(sets) if sets else None,
     )
     whole = merge(*read_recordings(recordings))
     for line in incomplete_lines(whole):

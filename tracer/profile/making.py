@@ -23,12 +23,14 @@ class Wanted:
     What kind of profile is asked for.
 
     `runtimes`: None for those of the recording itself ("auto"), or exactly these. `without_failed`
-    leaves out what the kernel only ever answered with ENOSYS or EPERM.
+    leaves out what the kernel only ever answered with ENOSYS or EPERM. `capabilities`: what the
+    container will have, by which a baseline's rules are chosen; None for what was recorded.
     """
 
     runtimes: Optional[FrozenSet[str]] = None
     baseline: Optional[Profile] = None
     without_failed: bool = False
+    capabilities: Optional[FrozenSet[str]] = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def make(recording: Recording, wanted: Wanted) -> Made:
     generated = generate(recording, floor, answers)
     text = render(generated)
     if wanted.baseline is not None:
-        text, extending = _extended(wanted.baseline, generated, answers)
+        circumstances = _circumstances(recording, wanted)
+        text, extending = _extended(wanted.baseline, generated, answers, circumstances)
         messages += extending
     messages += _bound_to_privileges(recording, wanted)
     recorded = {seen.name for seen in recording.observations}
@@ -73,13 +76,25 @@ def make(recording: Recording, wanted: Wanted) -> Made:
 # What reads and unites profiles is imported here: the OCI hook, which a container's end waits for,
 # seldom needs it.
 def _extended(
-    baseline: Profile, generated: Mapping[str, object], answers: Mapping[str, int]
+    baseline: Profile,
+    generated: Mapping[str, object],
+    answers: Mapping[str, int],
+    circumstances: FrozenSet[FrozenSet[str]],
 ) -> Tuple[str, Tuple[str, ...]]:
     from tracer.profile import documents, failing, formats
     from tracer.profile.extend import extend
 
-    extended = extend(baseline, documents.profile_from(generated, "generated"))
+    extended = extend(baseline, documents.profile_from(generated, "generated"), circumstances)
     return formats.write(failing.answering(extended.profile, answers)), extended.messages
+
+
+def _circumstances(recording: Recording, wanted: Wanted) -> FrozenSet[FrozenSet[str]]:
+    """The capabilities with which the profile has to do; none if they are not known."""
+    from tracer.capabilities.held import circumstances_of
+
+    if wanted.capabilities is not None:
+        return frozenset({wanted.capabilities})
+    return circumstances_of(recording)
 
 
 def _answers(
