@@ -118,6 +118,15 @@ class Results:
         profile, as_asked = self._write_profile(made.text, name, suffix)
         return Written(profile, kept, as_asked and kept_as_asked and recording.complete)
 
+    def rewrite(self, recording: Recording, written: Written) -> None:
+        """
+        Write a recording that has come to know more where it was written, if it was kept at all.
+
+        Raises OutputError if there is no room anywhere.
+        """
+        if written.recording:
+            _save_new(written.recording, to_json(recording), is_recording)
+
     def _keep(self, text: str, name: str, suffix: str) -> Saved:
         if self._recording is not None:
             return _save_beside(self._recording, suffix, text)

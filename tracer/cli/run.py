@@ -5,19 +5,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, List, Optional, Tuple
 
 import click
 
-from tracer.cli import LINE_LIMIT, TRACER_FAILED, complain, options
+from tracer.cli import INTERRUPTED, LINE_LIMIT, TRACER_FAILED, complain, options, trials
+from tracer.cli.confirming import Wish, confirm, remembered, wish_in
 from tracer.cli.given import baseline_in
-from tracer.cli.results import Results, deliver
+from tracer.cli.results import Results, Written, deliver
 from tracer.profile.making import Wanted
 from tracer.text import printable
 
 if TYPE_CHECKING:
-    from tracer.session.command import Signals
-    from tracer.session.recording_run import Plan
+    from tracer.session.recording_run import Outcome, Plan
+    from tracer.session.trial import Watchful
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 @options.runtime_floor
 @click.option("--outcomes", is_flag=True, help="Keep how calls ended: generate --without-failed.")
 @click.option("--duration", type=options.Seconds(), metavar="S", help="Stop after S s.")
+@click.option("--confirm-caps", is_flag=True, help="Run again with fewer capabilities, and fewer.")
+@trials.drive
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
     output: Optional[str],
@@ -39,6 +42,8 @@ def run(
     runtime_floor: str,
     outcomes: bool,
     duration: Optional[float],
+    confirm_caps: bool,
+    drive: Optional[str],
     command: Tuple[str, ...],
 ) -> int:
     """
@@ -51,17 +56,39 @@ def run(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
         baseline=baseline_in(baseline),
     )
-    from tracer.session.command import Signals
+    wish = wish_in(command, confirm_caps, drive, duration)
+    from tracer.session.driving import NO_DRIVE, Drive
     from tracer.session.recording_run import Plan
 
+    with Results(output, recording) as results:
+        plan = Plan(
+            command,
+            duration,
+            unconfined,
+            2 if results.to_standard_output else None,
+            outcomes,
+            drive=Drive(wish.drive, wish.call.client) if wish else NO_DRIVE,
+            once=wish is not None,
+        )
+        return _run(results, wanted, plan, wish)
+
+
+def _run(results: Results, wanted: Wanted, plan: Plan, wish: Optional[Wish]) -> int:
+    from tracer.session.trial import Watchful
+
     # No signal may come between the recording and its being written.
-    with Results(output, recording) as results, Signals() as signals:
-        stream = 2 if results.to_standard_output else None
-        plan = Plan(command, duration, unconfined, stream, outcomes)
-        return _record(results, wanted, plan, signals)
+    with Watchful() as signals:
+        outcome = _record(plan, signals)
+        results.check_number(outcome.recordings)
+        written = [deliver(results, wanted, one) for one in outcome.recordings]
+        if wish is not None and not _confirm(results, outcome, written, wish, plan, signals):
+            return outcome.status or (INTERRUPTED if signals.interrupted else TRACER_FAILED)
+    if not written:
+        return outcome.status or TRACER_FAILED
+    return outcome.status if all(one and one.as_asked for one in written) else TRACER_FAILED
 
 
-def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> int:
+def _record(plan: Plan, signals: Watchful) -> Outcome:
     from tracer.report.life import Life
     from tracer.session.recording_run import record
 
@@ -77,8 +104,22 @@ def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> i
         complain("the command started no container: nothing was recorded")
         for doubt in outcome.doubts:
             complain(f"not complete: {doubt.text} ({doubt.count})")
-    results.check_number(outcome.recordings)
-    written = [deliver(results, wanted, one) for one in outcome.recordings]
-    if not written:
-        return outcome.status or TRACER_FAILED
-    return outcome.status if all(one and one.as_asked for one in written) else TRACER_FAILED
+    return outcome
+
+
+def _confirm(
+    results: Results,
+    outcome: Outcome,
+    written: List[Optional[Written]],
+    wish: Wish,
+    plan: Plan,
+    signals: Watchful,
+) -> bool:
+    """Whether trials have confirmed what the command needs; its recording then has that, too."""
+    found = confirm(wish, plan, outcome, signals)
+    if found is None:
+        return False
+    for recording, place in zip(outcome.recordings, written):
+        if place is not None:
+            results.rewrite(remembered(recording, found), place)
+    return True

@@ -57,12 +57,12 @@ def timeout(command: Decorated) -> Decorated:
     )(command)
 
 
-def engine_call(command: Sequence[str]) -> EngineCall:
+def engine_call(command: Sequence[str], gift: str = "the profile") -> EngineCall:
     """The `run` of podman or docker in a command. Raises InputError if there is none."""
     call = find_engine(command)
     if call is None or call.verb != "run":
         raise InputError(
-            f"{command[0]}: no podman run or docker run, so there is nothing to give the profile to"
+            f"{command[0]}: no podman run or docker run, so there is nothing to give {gift} to"
         )
     _check_program(command[0], "the command")
     return call

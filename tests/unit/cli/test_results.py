@@ -234,3 +234,21 @@ def test_standard_input_has_a_limit(monkeypatch: pytest.MonkeyPatch):
 
     with pytest.raises(InputError, match="too large"):
         text_of("-", 4)
+
+
+def test_a_recording_that_knows_more_takes_its_own_place(here: Path):
+    """
+    What is written again replaces what was written before, wherever that was; one that was not kept
+    is not written.
+    """
+    more = dataclasses.replace(GOOD, runs={"run": dataclasses.replace(RUN, notes=("more",))})
+    (here / "several").mkdir()
+
+    for output, kept in (("p.json", "r.json"), ("several/", None), ("alone.json", None)):
+        with Results(output, kept) as results:
+            written = results.write(GOOD, make(GOOD, Wanted(runtimes=frozenset())))
+            results.rewrite(more, written)
+
+    assert (here / "r.json").read_text() == to_json(more)
+    assert (here / "several/web.recording.json").read_text() == to_json(more)
+    assert names(here) == {"p.json", "r.json", "several", "alone.json"}
