@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from tracer.kernel import bpf, btf, layout, program  # noqa: E402
 from tracer.kernel import checks  # noqa: E402
+from tracer.kernel.outcomes import Outcomes  # noqa: E402
 from tracer.kernel.recorder import own  # noqa: E402
 
 import peer  # noqa: E402
@@ -62,6 +63,10 @@ def main() -> None:
             )
             for work in ("checks", "maps")
         )
+        succeeding, failing = (
+            interleaved(rounds * FINE, outcome_settings(workload, work, CALLS // scale, recorders))
+            for work in ("calls", "failures")
+        )
         others = other_settings(workload, TRACED_CALLS // scale, recorders)
         others.update(peer_settings(workload, TRACED_CALLS // scale, Path(directory)))
         traced = interleaved(rounds, others)
@@ -72,6 +77,8 @@ def main() -> None:
     print_table("one system call, ns", traced, "bare", "bare")
     print_table("one capability check, ns", checked, "bare", "recorded")
     print_table("one mmap and munmap, ns", mapped, "bare", "recorded")
+    print_table("one call, and its outcome, ns", succeeding, "bare", "recorded")
+    print_table("one call that fails, and its outcome, ns", failing, "bare", "recorded")
     print_table("one fork and exit, us", forks, "bare", "bare")
     print_table("a whole command, ms", whole, "true", "true")
     print(
@@ -137,6 +144,21 @@ def check_settings(
         "recorded": partial(under, recorder.recording(), command),
         "bystander of checks": partial(under, recorder.checking(recorder.on()), command),
         "recorded with checks": partial(under, recorder.checking(recorder.recording()), command),
+    }
+
+
+def outcome_settings(
+    workload: str, work: str, times: int, recorders: "Dict[int, Switched]"
+) -> Settings:
+    """Calls that are recorded without how they end, and with it."""
+    command = [workload, work, str(times)]
+    recorder = recorders[0]
+    return {
+        "bare": lambda: value_of(command),
+        "bystander": partial(under, recorder.on(), command),
+        "recorded": partial(under, recorder.recording(), command),
+        "bystander of outcomes": partial(under, recorder.ending(recorder.on()), command),
+        "recorded with outcomes": partial(under, recorder.ending(recorder.recording()), command),
     }
 
 
@@ -250,6 +272,16 @@ class Switched:
         @contextmanager
         def both() -> Iterator[None]:
             with checks.load(self._recorder.threads), setting:
+                yield
+
+        return Setting(both)
+
+    def ending(self, setting: "Setting") -> "Setting":
+        """While it is noted besides how calls end."""
+
+        @contextmanager
+        def both() -> Iterator[None]:
+            with setting, Outcomes(self._recorder.threads):
                 yield
 
         return Setting(both)

@@ -1,8 +1,8 @@
 /*
  * The work that is measured: `workload calls N` makes N system calls that do next to nothing,
- * `workload checks N` N calls each of which asks for a capability, `workload maps N` N mappings, which
- * are accounted, `workload forks N` forks N children that end at once. Prints nanoseconds a call,
- * microseconds a fork.
+ * `workload failures N` N calls that fail, `workload checks N` N calls each of which asks for a
+ * capability, `workload maps N` N mappings, which are accounted, `workload forks N` forks N children
+ * that end at once. Prints nanoseconds a call, microseconds a fork.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +25,11 @@ static double now(clockid_t clock)
 static void call(void)
 {
 	syscall(SYS_getppid);
+}
+
+static void fail(void)
+{
+	syscall(SYS_getsid, -1);
 }
 
 static void check(void)
@@ -51,6 +56,7 @@ int main(int argc, char **argv)
 	const char *wanted = argc > 1 ? argv[1] : "calls";
 	int forks = !strcmp(wanted, "forks");
 	void (*work)(void) = forks ? fork_once
+			     : !strcmp(wanted, "failures") ? fail
 			     : !strcmp(wanted, "checks") ? check
 			     : !strcmp(wanted, "maps") ? map : call;
 	clockid_t clock = forks ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
