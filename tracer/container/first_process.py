@@ -11,6 +11,9 @@ from tracer.container.engines import Ask, Named, ask, registry
 from tracer.errors import InputError
 
 
+ANY_PROCESS = "--pid takes any process"
+
+
 @dataclass(frozen=True)
 class Running:
     """A running container: its engine, and what that says of it."""
@@ -19,11 +22,13 @@ class Running:
     named: Named
 
 
-def find_running(reference: str, engine: Optional[str] = None, ask: Ask = ask) -> Running:
+def find_running(
+    reference: str, engine: Optional[str] = None, ask: Ask = ask, *, otherwise: str = ANY_PROCESS
+) -> Running:
     """
     The running container of a name or id, of this engine or of the only one that knows it.
 
-    Raises InputError if there is none, or several.
+    Raises InputError if there is none, or several; `otherwise` says what else there is to do.
     """
     engines = tuple(registry()) if engine is None else (engine,)
     found = [
@@ -38,6 +43,4 @@ def find_running(reference: str, engine: Optional[str] = None, ask: Ask = ask) -
         return running[0]
     if found:
         raise InputError(f"{reference!r}: {found[0].engine} has it, but it is not running")
-    raise InputError(
-        f"{reference!r}: no container of {' or '.join(engines)}", "--pid takes any process"
-    )
+    raise InputError(f"{reference!r}: no container of {' or '.join(engines)}", otherwise)

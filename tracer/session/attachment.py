@@ -86,7 +86,7 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
     assembly.check_names()
     with resident.for_session(tell) as recorder, ExitStack() as ending:
         watched = ending.enter_context(_Watched(plan.target.process))
-        known = _known(recorder, plan.target)
+        known = held_from_its_start(recorder, plan.target)
         notes = None if known else _notes(recorder, plan.target, ending)
         number = known.container.recording if known else _adopted(recorder, plan.target)
         if known is None and recorder.is_resident:
@@ -145,7 +145,7 @@ class _Watched:
         return bool(select.select([self._descriptor], [], [], 0)[0])
 
 
-def _known(recorder: Recorder, target: Target) -> Optional[Holding]:
+def held_from_its_start(recorder: Recorder, target: Target) -> Optional[Holding]:
     """
     What a recorder that stays holds of the container from its beginning, if it does.
 
