@@ -15,6 +15,9 @@
  * finds the names. Memory accounting, which asks at nearly each mmap, is known by its call alone: a
  * stack takes microseconds.
  *
+ * Where there is no such tracepoint this runs when the function cap_capable returns (AT_RETURN), and
+ * has its options, that flag among them.
+ *
  * Beside the recorder that stays (RESIDENT) nobody makes room: the maps drop what has long not been
  * counted, which user space notices by what is missing. Only root's containers are noted there,
  * since anybody can make PID namespaces, and checks, by the thousand. How much room there is, is
@@ -25,7 +28,7 @@
 
 #define MAX_CHECKS_EACH 4096	/* so that one container cannot take all the room there is */
 #define EXISTS -17		/* somebody on another processor was faster */
-#define OWN_FRAMES 2		/* the tracepoint's and cap_capable's */
+#define OWN_FRAMES 2		/* this program's, and the tracepoint's or trampoline's */
 #define CAP_FSETID 4
 #define CAP_SETGID 6
 #define CAP_SETUID 7
@@ -33,6 +36,16 @@
 #define S_ISGID 02000
 #define NEW_NAMESPACES 0x7e020000	/* flags of clone(2): include/uapi/linux/sched.h */
 #define NONE 0xffff
+
+/* Where what is asked stands among the arguments. */
+#ifdef AT_RETURN
+#define CAPABILITY 2
+#define OPTIONS 3
+#define CAP_OPT_NOAUDIT 2	/* include/linux/security.h */
+#else
+#define CAPABILITY 3
+#endif
+#define ANSWER 4
 
 #if defined(RECORDER_X86_64)
 #define NR_MMAP 9
@@ -293,15 +306,26 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 	count(holder, key, fresh, task);
 }
 
+/* Whether the kernel says that it means a check. */
+static __always_inline u32 audit_of(const u64 *ctx)
+{
+#ifdef AT_RETURN
+	return ctx[OPTIONS] & CAP_OPT_NOAUDIT ? UNAUDITED : AUDITED;
+#else
+	return UNTOLD;
+#endif
+}
+
 int on_check(u64 *ctx)
 {
 	void *task = (void *)bpf_get_current_task_btf();
 	struct thread *self = threads.task_storage_get(task, 0, 0);
 	struct asked asked = {(const void *)ctx[0], (const void *)ctx[1]};
-	struct check_key key = {.capability = ctx[3], .granted = !(s32)ctx[4]};
+	struct check_key key = {.capability = ctx[CAPABILITY], .granted = !(s32)ctx[ANSWER]};
 
 	if (!self)
 		return 0;
+	key.audit = audit_of(ctx);
 	key.recording = target(self);
 	if (!key.recording || !is_own(asked.cred, task))
 		return 0;

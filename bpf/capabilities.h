@@ -14,6 +14,11 @@
 #define CONTAINERS 1		/* that of the recording's first program, which is not the initial one */
 #define INNER 2			/* another one: made inside, or seen from outside of the container's */
 
+/* struct check_key.audit: whether the kernel means it. */
+#define UNTOLD 0		/* the function on the stack tells, if it has a name */
+#define AUDITED 1
+#define UNAUDITED 2		/* CAP_OPT_NOAUDIT */
+
 /* struct check_key.site of memory accounting (security_vm_enough_memory_mm), told without a stack. */
 #define OVERCOMMIT 1
 
@@ -28,7 +33,7 @@ struct check_key {
 	__u8 namespace;
 	__u8 granted;
 	__u8 idle;		/* the call's own arguments say that the answer makes no difference */
-	__u32 reserved;
+	__u32 audit;
 };
 
 struct check {

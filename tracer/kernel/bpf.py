@@ -21,7 +21,7 @@ OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
 
 MAP_TYPE_TASK_STORAGE = 29
 PROG_TYPE_TRACING = 26
-TRACE_RAW_TP = 23  # enum bpf_attach_type: BPF_TRACE_RAW_TP
+TRACE_RAW_TP, TRACE_FEXIT = 23, 25  # enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT
 LICENSE = b"GPL\0"
 LOG_SIZE = 1 << 20
 
@@ -100,26 +100,31 @@ def map_creation(descriptor: int) -> Tuple[int, int, int, int, int]:
     return kind, key, value, entries, flags
 
 
-def load_tracing(name: str, instructions: bytes, target: int) -> int:
+def load_tracing(name: str, instructions: bytes, target: int, kind: int = TRACE_RAW_TP) -> int:
     """
     Load a program for the BTF raw tracepoint whose type id is `target`; its descriptor.
 
-    Raises VerifierError, or OSError if the kernel refuses before it verifies.
+    With TRACE_FEXIT: for the return of the function whose type id that is. Raises VerifierError, or
+    OSError if the kernel refuses before it verifies.
     """
     try:
-        return _load(name, instructions, target, None)
+        return _load(name, instructions, (target, kind), None)
     except OSError as error:
         log = ctypes.create_string_buffer(LOG_SIZE)
         try:
-            os.close(_load(name, instructions, target, log))
+            os.close(_load(name, instructions, (target, kind), log))
         except OSError:
             pass
         raise VerifierError(error.errno or 0, log.value.decode(errors="replace")) from error
 
 
 def _load(
-    name: str, instructions: bytes, target: int, log: "Optional[ctypes.Array[ctypes.c_char]]"
+    name: str,
+    instructions: bytes,
+    where: Tuple[int, int],
+    log: "Optional[ctypes.Array[ctypes.c_char]]",
 ) -> int:
+    target, kind = where
     code = ctypes.create_string_buffer(instructions, len(instructions))
     license_text = ctypes.create_string_buffer(LICENSE)
     attributes = struct.pack(
@@ -135,7 +140,7 @@ def _load(
         0,
         name.encode()[:15],
         0,
-        TRACE_RAW_TP,
+        kind,
         *(0, 0, 0, 0, 0, 0, 0),
         target,
     )

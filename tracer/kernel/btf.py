@@ -76,6 +76,14 @@ class TypeInformation:
                 return number
         return None
 
+    def function_id(self, name: str) -> Optional[int]:
+        """The id of the FUNCTION of this name, or None."""
+        words, offsets = self._words, set(self._name_offsets(name))
+        for number, place in enumerate(self._places[1:], 1):
+            if words[place] in offsets and _kind(words[place + 1]) == FUNCTION:
+                return number
+        return None
+
     def offset(self, structure: str, path: str) -> Optional[int]:
         """
         The offset in bytes of a member, or None if there is no such structure or member.

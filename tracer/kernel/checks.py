@@ -17,9 +17,10 @@ from tracer.kernel import bpf, btf, program, symbols, wire
 
 FRAMES = 6
 HOSTS, CONTAINERS, INNER = range(3)
+UNTOLD, AUDITED, UNAUDITED = range(3)
 OVERCOMMIT = 1  # the site of memory accounting, of which no stack is kept
 
-KEY = struct.Struct("=QQQIIBBBB4x")
+KEY = struct.Struct("=QQQIIBBBBI")
 CHECK = struct.Struct("=QQ6QI4x16s")
 HOLDER = struct.Struct("=QQQQQQQQQII")
 STATE = struct.Struct("=Q")
@@ -29,7 +30,8 @@ SOURCE = program.Source(
     MappingProxyType({"on_check": "cap_capable", "on_program": "sched_process_exec"}),
     ("threads", "checks", "holders", "check_state", "blank_check"),
 )
-RESIDENT = replace(SOURCE, maps=(*SOURCE.maps, "recordings"))
+# Kernels before 6.14 have no such tracepoint; there is a function of that name in all of them.
+AT_RETURN = replace(SOURCE, returns=frozenset({"on_check"}))
 CAPACITY = MappingProxyType({"MAX_CHECKS": 65536, "MAX_HOLDERS": 4096})
 
 # What the programs read of credentials besides, by its constant.
@@ -120,13 +122,47 @@ def load(threads: int) -> program.Loaded:
 
     Raises HostError, see `program.load`.
     """
-    return program.load({**_offsets(), **CAPACITY}, SOURCE, {"threads": threads})
+    return _load({}, {"threads": threads})
 
 
 def load_to_stay(threads: int, recordings: int) -> program.Loaded:
     """The same beside a recorder that stays, by its two maps."""
-    constants = {**_offsets(), **program.lasting(CAPACITY)}
-    return program.load(constants, RESIDENT, {"threads": threads, "recordings": recordings})
+    shared = {"threads": threads, "recordings": recordings}
+    return _load(program.lasting(CAPACITY), shared)
+
+
+def try_out() -> program.Source:
+    """Load, attach, and take out again what notes checks; raises HostError as `load` does."""
+    source = way()
+    _load({}, {}).close()
+    return source
+
+
+def way() -> program.Source:
+    """SOURCE where the kernel has its tracepoint, AT_RETURN where it has not."""
+    types = btf.read()
+    known = types.type_id(btf.TYPEDEF, f"btf_trace_{SOURCE.programs['on_check']}")
+    return AT_RETURN if known is None else SOURCE
+
+
+def constants_of(source: program.Source) -> Dict[str, int]:
+    """What a source is compiled with. Raises HostError for a member that this kernel lacks."""
+    at_return = {"AT_RETURN": 1} if source.returns else {}
+    return {**_offsets(), **CAPACITY, **at_return}
+
+
+def _load(constants: Mapping[str, int], shared: Mapping[str, int]) -> program.Loaded:
+    source = way()
+    maps = tuple(dict.fromkeys((*source.maps, *shared)))
+    constants = {**constants_of(source), **constants}
+    try:
+        return program.load(constants, replace(source, maps=maps), shared)
+    except HostError as error:
+        if not source.returns:
+            raise
+        function = source.programs["on_check"]
+        refused = f"and refuses a program where that function returns ({error.message})"
+        raise HostError(f"this kernel has no tracepoint {function}, {refused}") from error
 
 
 def is_in(loaded: program.Loaded) -> bool:
@@ -192,9 +228,10 @@ def _check(
     told: Tuple[int, int, int, str],
     names: Mapping[int, str],
 ) -> Check:
-    recording, executable, site, architecture, number, capability, namespace, granted, idle = fields
+    recording, executable, site, architecture, number, *rest, audit = fields
+    capability, namespace, granted, idle = rest
     count, first, thread, comm = told
-    audited, caller = asker([names[frame] for frame in frames], site)
+    audited, caller = asker([names[frame] for frame in frames], site, audit)
     return Check(
         recording=recording,
         executable=executable,
@@ -213,14 +250,17 @@ def _check(
     )
 
 
-def asker(functions: List[str], site: int = 0) -> Tuple[Optional[bool], str]:
+def asker(functions: List[str], site: int = 0, audit: int = UNTOLD) -> Tuple[Optional[bool], str]:
     """
     Whether a check was meant, and who asked for it, by the functions on the stack.
 
-    Those that have no name are empty: then nobody knows.
+    Those that have no name are empty: then nobody knows. Where the kernel told whether it was
+    meant, that is what counts.
     """
     if site == OVERCOMMIT:
         return False, ACCOUNTING
+    if audit != UNTOLD:
+        return audit == AUDITED, asker(functions)[1]
     if not functions or not functions[0]:
         return None, ""
     meant = True

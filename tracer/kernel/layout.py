@@ -139,6 +139,15 @@ def tracepoint_type(types: TypeInformation, name: str) -> int:
     return _known(types.type_id(TYPEDEF, f"btf_trace_{name}"), f"tracepoint {name}")
 
 
+def function_type(types: TypeInformation, name: str) -> int:
+    """
+    The BTF id by which a program attaches to a function.
+
+    Raises HostError if the kernel has no such function, or has it only as a part of others.
+    """
+    return _known(types.function_id(name), f"function {name}")
+
+
 def _known(value: object, what: str) -> int:
     if not isinstance(value, int):
         raise HostError(

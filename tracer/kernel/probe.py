@@ -108,15 +108,18 @@ def recorder() -> Finding:
 def capability_checks() -> Finding:
     """Whether checks of capabilities can be noted, and how it is known which are meant."""
     try:
-        for tracepoint in checks.SOURCE.programs.values():
-            layout.tracepoint_type(btf.read(), tracepoint)
+        way = checks.try_out()
     except HostError as error:
-        needed = "not needed by run; for caps required: kernel 6.14 or newer"
+        needed = "not needed by run; for caps required: kernel 6.14, or one that allows fexit"
         return note("capabilities", error.message, needed)
+    if way.returns:
+        how = "where the function cap_capable returns (fexit), and its options tell"
+        return good("capabilities", f"checks are noted {how} which the kernel means")
     if not symbols.are_shown():
         hidden = "kernel.kptr_restrict hides the kernel's functions: a table tells what is meant"
         return note("capabilities", hidden, "for caps required: sysctl kernel.kptr_restrict=1")
-    return good("capabilities", "checks are noted, and the stack tells which the kernel means")
+    how = "by the tracepoint cap_capable, and the stack tells"
+    return good("capabilities", f"checks are noted {how} which the kernel means")
 
 
 def audit_messages() -> Finding:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Tuple
 
 from tracer.errors import HostError
 from tracer.kernel import bpf, btf, image, layout
@@ -41,12 +41,14 @@ class Source:
     """
     A C file of `bpf/`: its programs, each with the raw tracepoint that it belongs to, and its maps.
 
-    The programs are attached in this order.
+    The programs are attached in this order. Those that are among `returns` belong to where that
+    function returns instead.
     """
 
     file: str
     programs: Mapping[str, str]
     maps: Tuple[str, ...]
+    returns: FrozenSet[str] = frozenset()
 
 
 # In this order, so that no task can be adopted before it can be let go.
@@ -132,10 +134,7 @@ def load(
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
     types = btf.read()
-    targets = {
-        name: layout.tracepoint_type(types, tracepoint)
-        for name, tracepoint in source.programs.items()
-    }
+    targets = {name: _target(types, source, name) for name in source.programs}
     compiled = _image(source, {**layout.constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
@@ -147,6 +146,14 @@ def load(
         loaded.close()
         raise
     return loaded
+
+
+def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[int, int]:
+    """The type that a program attaches to, and how."""
+    name = source.programs[program]
+    if program in source.returns:
+        return layout.function_type(types, name), bpf.TRACE_FEXIT
+    return layout.tracepoint_type(types, name), bpf.TRACE_RAW_TP
 
 
 def lasting(capacity: Mapping[str, int]) -> Dict[str, int]:
@@ -201,14 +208,17 @@ def _image(source: Source, constants: Mapping[str, int]) -> image.Image:
 
 
 def _fill(
-    loaded: Loaded, compiled: image.Image, targets: Mapping[str, int], shared: Mapping[str, int]
+    loaded: Loaded,
+    compiled: image.Image,
+    targets: Mapping[str, Tuple[int, int]],
+    shared: Mapping[str, int],
 ) -> None:
     for name, shape in compiled.maps.items():
         if name not in shared:
             loaded.maps[name] = bpf.create_map(name, *_numbers(shape))
     for name, target in targets.items():
         code = compiled.programs[name].linked({**loaded.maps, **shared})
-        loaded.programs[name] = _program(name, code, target)
+        loaded.programs[name] = _program(name, code, *target)
     for name in targets:
         loaded.links[name] = bpf.attach_tracing(loaded.programs[name])
 
@@ -223,9 +233,9 @@ def _refused(error: OSError) -> HostError:
     return HostError(f"the kernel refuses the recorder: {error.strerror}", "run doctor")
 
 
-def _program(name: str, instructions: bytes, target: int) -> int:
+def _program(name: str, instructions: bytes, target: int, kind: int) -> int:
     try:
-        return bpf.load_tracing(name, instructions, target)
+        return bpf.load_tracing(name, instructions, target, kind)
     except bpf.VerifierError as error:
         if error.errno == errno.EPERM and not error.log:
             raise unprivileged() from error

@@ -41,6 +41,20 @@ def test_memory_accounting_needs_no_stack():
     assert checks.asker([], checks.OVERCOMMIT) == (False, checks.ACCOUNTING)
 
 
+@pytest.mark.parametrize("audit, meant", [(checks.AUDITED, True), (checks.UNAUDITED, False)])
+def test_what_the_kernel_tells_counts_whatever_is_on_the_stack(audit: int, meant: bool):
+    """
+    Where the options of the check are known, they say whether it was meant; the stack, who asked.
+    """
+    for stack in (
+        "",
+        "cap_capable ns_capable do_seccomp",
+        "cap_capable ns_capable_noaudit do_seccomp",
+    ):
+        asked = stack.rpartition(" ")[2]
+        assert checks.asker(stack.split(), audit=audit) == (meant, asked)
+
+
 def test_functions_without_a_name_tell_nothing():
     """
     Where the kernel hides its symbols nobody knows whether a check was meant.

@@ -13,7 +13,14 @@ from tests.unit.kernel.btf_blob import Blob, kernel_of
 from tracer.errors import HostError
 from tracer.kernel import btf
 from tracer.kernel.btf import TypeInformation
-from tracer.kernel.layout import MACHINES, MEMBERS, SIZES, constants, tracepoint_type
+from tracer.kernel.layout import (
+    MACHINES,
+    MEMBERS,
+    SIZES,
+    constants,
+    function_type,
+    tracepoint_type,
+)
 from tracer.kernel.sources import bpf_directory
 
 # arm64: x1 to x5 stand in one array, 8 bytes each.
@@ -78,6 +85,22 @@ def test_a_tracepoint_is_found_or_named():
     assert tracepoint_type(types, "sys_enter") == types.type_id(btf.TYPEDEF, "btf_trace_sys_enter")
     with pytest.raises(HostError, match="tracepoint sys_exit"):
         tracepoint_type(types, "sys_exit")
+
+
+def test_a_function_is_found_or_named():
+    """
+    A function goes by its own id, whatever else has its name; one that is not there is named.
+    """
+    blob = Blob()
+    integer = blob.integer("int", 4)
+    blob.named(btf.TYPEDEF, "cap_capable", integer)
+    prototype = blob.other(btf.PROTOTYPE, 0, 0)
+    function = blob.named(btf.FUNCTION, "cap_capable", prototype)
+    types = TypeInformation(blob.whole())
+
+    assert function_type(types, "cap_capable") == function
+    with pytest.raises(HostError, match="function security_capable"):
+        function_type(types, "security_capable")
 
 
 def test_the_kernel_side_uses_every_constant_and_no_other():

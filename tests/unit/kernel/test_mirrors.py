@@ -65,7 +65,7 @@ MIRRORS = {
             "holder": checks.HOLDER,
             "check_state": checks.STATE,
         },
-        ("FRAMES", "HOSTS", "CONTAINERS", "INNER", "OVERCOMMIT"),
+        ("FRAMES", "HOSTS", "CONTAINERS", "INNER", "OVERCOMMIT", "UNTOLD", "AUDITED", "UNAUDITED"),
     ),
     "denials.h": Mirror(
         denials,
