@@ -360,6 +360,7 @@ static __always_inline void describe(struct verdict *self, const void *task,
 		return;
 	if (!head->namespace) {
 		head->namespace = newborn;
+		head->namespace_born = (u64)peek(task, TASK_BORN);
 		head->first_process = process_of(task);
 		bpf_get_current_comm(head->maker, sizeof(head->maker));
 	}

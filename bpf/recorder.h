@@ -43,6 +43,7 @@ struct recording {
 	__u64 unnamed;		/* executables that no map had room for */
 	__u64 strays;		/* tasks whose storage could not be allocated when they were born */
 	__u64 lost_tasks;	/* tasks that could not be followed at all */
+	__u64 namespace_born;	/* when its PID namespace's first process was; 0: unknown */
 	__u32 kind;
 	__u8 filtered;		/* a window opened because a filter was loaded */
 	__u8 unfiltered;	/* a window opened at an execve, without a filter */

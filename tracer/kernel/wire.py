@@ -26,7 +26,7 @@ AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
 AUDIT_ARCH_ARM = 0x40000028
 
-HEAD = struct.Struct("=QQQQQQqQQQQQQIBBBBIIIIII16s64s")
+HEAD = struct.Struct("=QQQQQQqQQQQQQQIBBBBIIIIII16s64s")
 OBSERVATION_KEY = struct.Struct("=QQII")
 OBSERVATION = struct.Struct("=QI4x16s")
 EXECUTABLE_KEY = struct.Struct("=QQ")
@@ -58,6 +58,7 @@ class Head:
     unnamed: int
     strays: int
     lost_tasks: int
+    namespace_born: int
     kind: int
     filtered: bool
     unfiltered: bool
@@ -121,15 +122,15 @@ class State:
 def head(value: bytes) -> Head:
     """A value of the map `recordings`."""
     fields = list(HEAD.unpack(value))
-    fields[14:18] = [bool(flag) for flag in fields[14:18]]
-    fields[23] = bool(fields[23])
-    fields[24:26] = [text(field) for field in fields[24:26]]
+    fields[15:19] = [bool(flag) for flag in fields[15:19]]
+    fields[24] = bool(fields[24])
+    fields[25:27] = [text(field) for field in fields[25:27]]
     return Head(*fields)
 
 
 def command_head(born: int, process: int) -> bytes:
     """A value of the map `recordings` for a command that is about to start."""
-    return HEAD.pack(*(0, 0, 0, born), *(0,) * 9, COMMAND, *(0,) * 7, process, 0, 0, b"", b"")
+    return HEAD.pack(*(0, 0, 0, born), *(0,) * 10, COMMAND, *(0,) * 7, process, 0, 0, b"", b"")
 
 
 def command_thread(recording: int, filters: int) -> bytes:
@@ -147,8 +148,7 @@ def adopted_head(scope: Adopted, born: int) -> bytes:
     flags = (bool(scope.filters) and scope.open, unfiltered, scope.no_new_privileges, False)
     return HEAD.pack(
         *(0, 0, 0, born),
-        *(0,) * 4,
-        *(0,) * 5,
+        *(0,) * 10,
         ADOPTED,
         *flags,
         *(0, 0, scope.namespace, scope.process, 0, scope.open),

@@ -123,8 +123,9 @@ class Refusals:
         for kind, denied in counted.items():
             before, standing = self._before.get(kind), standings.get(kind.place)
             more = denied.count - (before.count if before else 0)
-            at = theirs.title_at(standing.place) if standing else ""
-            title = theirs.title_of(kind.recording) or at
+            title = theirs.title_of(kind.recording)
+            if not kind.recording and standing:
+                title = theirs.title_at(standing.place, denied.last)
             if more and title:
                 paths = self._kernel.paths() if paths is None else paths
                 path = paths.get((kind.place, kind.executable), UNKNOWN)
@@ -150,7 +151,7 @@ class Refusals:
     def _told(self, theirs: "_Theirs") -> Iterator[Refusal]:
         folded: Dict[Tuple[object, ...], Refusal] = {}
         for logged in self._heard:
-            title = theirs.title_at(logged.place)
+            title = theirs.title_at(logged.place, int(logged.message.time * 1e9) - self._host.boot)
             if title:
                 one = _of_message(logged, title)
                 known = folded.get(one.key)
@@ -180,17 +181,15 @@ class _Theirs:
     """Whose something is, by recording or by place: a container's title, or an empty string."""
 
     def __init__(self, containers: Sequence[Container], heads: Mapping[int, Head]) -> None:
-        own = os.stat("/proc/self/ns/pid").st_ino
+        self._own = os.stat("/proc/self/ns/pid").st_ino
+        self._containers = containers
         self._recordings: Dict[int, str] = {}
         self._ids: Dict[str, str] = {}
-        self._namespaces: Dict[int, str] = {}
         for one in containers:
             title = title_of(one)
             self._recordings[one.recording] = title
             if one.id:
                 self._ids[one.id] = title
-            if one.head.namespace not in (0, own):
-                self._namespaces[one.head.namespace] = title
         for recording, head in sorted(heads.items()):  # ids are times: what is outer comes first
             if head.outer in self._recordings:
                 self._recordings.setdefault(recording, self._recordings[head.outer])
@@ -198,9 +197,28 @@ class _Theirs:
     def title_of(self, recording: int) -> str:
         return self._recordings.get(recording, "")
 
-    def title_at(self, place: Place) -> str:
-        known = self._ids.get(place.container) or self._namespaces.get(place.namespace, "")
-        return known or self._recordings.get(place.born, "")
+    def title_at(self, place: Place, time: int = 0) -> str:
+        """`time`: when something was there, ns of CLOCK_BOOTTIME."""
+        if place.container:
+            return self._ids.get(place.container, "")
+        if not place.namespace:
+            return self._recordings.get(place.born, "")
+        if place.namespace == self._own:
+            return ""
+        return next((title_of(one) for one in self._containers if _is_in(one, place, time)), "")
+
+
+def _is_in(container: Container, place: Place, time: int) -> bool:
+    """
+    Whether a place is a container's PID namespace, and not a later one of the same inode number:
+    they are used again within milliseconds.
+    """
+    head = container.head
+    if head.namespace != place.namespace:
+        return False
+    if place.born and head.namespace_born:
+        return place.born == head.namespace_born
+    return head.alive > 0 or time <= head.last_exit
 
 
 def title_of(container: Container) -> str:

@@ -15,7 +15,7 @@ def test_a_head_is_read_field_by_field():
     """
     Each value of a packed head comes out under its own name.
     """
-    numbers = list(range(1, 14))
+    numbers = list(range(1, 15))
     value = wire.HEAD.pack(
         *numbers, wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, 105, 1, b"runc:[2:INIT]", b"ab" * 32
     )
@@ -23,6 +23,7 @@ def test_a_head_is_read_field_by_field():
     head = wire.head(value)
 
     assert (head.outer, head.launcher, head.alive, head.lost_tasks) == (1, 2, 7, 13)
+    assert head.namespace_born == 14
     assert head.kind == wire.CGROUP
     assert (head.filtered, head.unfiltered) == (True, False)
     assert (head.no_new_privileges, head.outsider) == (True, False)

@@ -1,0 +1,102 @@
+"""
+Tests of whose a denial is: a container's own, by its recording or by where it happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional, cast
+
+import pytest
+
+from tests.unit.session.heads import ID, container, namespace
+from tracer.kernel import wire
+from tracer.kernel.denials import Denials, Denied, Kind, Place, Standing, State
+from tracer.kernel.wire import Head
+from tracer.session.belonging import Container
+from tracer.session.refusals import Refusals
+
+OURS, THEIRS, WITHIN = 10, 20, 30  # recordings
+NUMBER, BORN = 4026532222, 500  # of a PID namespace
+FIRST, LAST = 400, 900  # when our container began, and ended
+HEAD = namespace(namespace=NUMBER, namespace_born=BORN, born=FIRST, last_exit=LAST)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """
+    The kernel side with one denial, of a recording (0: none is known) and at a place.
+    """
+
+    recording: int
+    place: Place
+
+    def counted(self) -> Mapping[Kind, Denied]:
+        kind = Kind(1, self.recording, 0, wire.AUDIT_ARCH_X86_64, 39, 1)
+        return {kind: Denied(3, 600, 700, (0,) * 6, 8, 8, "program")}
+
+    def standings(self) -> Mapping[int, Standing]:
+        return {1: Standing(self.place, 0, 1, 0, lost=2)}
+
+    def paths(self) -> Mapping[tuple[int, int], str]:
+        return {}
+
+    def state(self) -> State:
+        return State(1, 0, 0)
+
+    def skipped(self) -> int:
+        return 0
+
+
+def found(recording: int, place: Place, head: Head = HEAD, id: str = "") -> tuple[int, int]:
+    """
+    How many denials of our container there are, and how many it lacks.
+    """
+    ours = Container(OURS, head, "podman", id, "ours", "", "crun", False, False)
+    heads = {OURS: head, THEIRS: HEAD, WITHIN: namespace(outer=OURS)}
+    refusals = Refusals(cast(Denials, Kernel(recording, place)), None)
+    count = sum(one.count for one in refusals.of([ours], heads))
+    return count, refusals.lost([ours], heads)
+
+
+@pytest.mark.parametrize("recording, count", [(OURS, 3), (WITHIN, 3), (THEIRS, 0)])
+def test_a_recording_that_is_known_says_whose_it_is(recording: int, count: int):
+    """
+    Wherever it happened: a namespace's number is another container's a moment later.
+    """
+    assert found(recording, Place("", NUMBER, BORN))[0] == count
+
+
+@pytest.mark.parametrize(
+    "place, is_ours",
+    [
+        (Place("", NUMBER, BORN), True),
+        (Place("", NUMBER, BORN + 1), False),
+        (Place("", NUMBER + 1, BORN), False),
+        (Place(ID, 0, 0), True),
+        (Place(ID.replace("a", "c"), 0, 0), False),
+        (Place("", 0, OURS), True),
+        (Place("", 0, THEIRS), False),
+    ],
+)
+def test_of_others_the_place_says_whose_it_is(place: Place, is_ours: bool):
+    """
+    By the container's id, the namespace with its birth, or the recording that a place stands for.
+    """
+    assert found(0, place, id=ID) == ((3, 2) if is_ours else (0, 0))
+
+
+@pytest.mark.parametrize(
+    "born, alive, last_exit, count",
+    [(None, 1, 0, 3), (None, 0, LAST, 3), (None, 0, 650, 0), (BORN, 0, 650, 0)],
+)
+def test_a_namespace_whose_birth_is_unknown_is_ours_while_we_run(
+    born: Optional[int], alive: int, last_exit: int, count: int
+):
+    """
+    What was denied after the container's end was denied to a later one.
+    """
+    head = container(container="", namespace=NUMBER, alive=alive, last_exit=last_exit)
+
+    assert found(0, Place("", NUMBER, born or 0), head)[0] == count
