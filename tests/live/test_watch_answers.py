@@ -81,7 +81,7 @@ def test_every_answer(
 
 @ON_X86_64
 def test_calls_of_an_i386_program(
-    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+    engine: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
 ):
     """
     A call of an i386 program is told by i386's name for it, by whichever entry it came.
@@ -90,9 +90,9 @@ def test_calls_of_an_i386_program(
     limits = profile(tmp_path, *rules, architectures=[syscalls.X86_64, syscalls.X86])
     program = "/usr/local/bin/hello32"
 
-    watch = watching(seccomp_trace, "small", env=podman.environment)
-    security = podman.security(limits)
-    podman.run(*RUN, "--name", "small", *security, busybox(podman), program)
+    watch = watching(seccomp_trace, "small", env=engine.environment)
+    security = engine.security(limits)
+    engine.run(*RUN, "--name", "small", *security, busybox(engine), program)
     told = watch.end()
 
     assert told.status == 0
