@@ -14,13 +14,13 @@
  *
  * The return from a signal handler ends in what the interrupted program had in that register, and
  * tells so: no number is left in its registers (arch/x86/kernel/signal.c, arch/arm64/kernel/signal.c).
+ *
+ * The caller defines MAX_KINDS, MAX_ROOMS, and for one recording MAX_KINDS_EACH, so that one cannot
+ * take all the room there is. What has none is counted: then nothing is known of that recording.
  */
 #include "outcomes.h"
 #include "kernel.h"
 
-#define MAX_KINDS 131072
-#define MAX_KINDS_EACH 16384	/* so that one container cannot take all the room there is */
-#define MAX_ROOMS 4096
 #define MAX_ERRNO 4095
 #define MAX_SETTLED 512		/* numbers below have a bit */
 #define NO_NUMBER 0xffffffff

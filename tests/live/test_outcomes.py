@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from tests.live.engines import Engine
 from tests.live.kernel_objects import objects_of
 from tests.live.programs import compile_programs
 from tests.live.recorded import RECORDING, allowed_by, read_complete, record
+from tracer.kernel.outcomes import CAPACITY, Outcomes
+from tracer.kernel.recorder import own
 from tracer.profile.failing import failed_calls
 
 SMALLER = "smaller.json"
@@ -27,10 +30,10 @@ OUTCOMES = ("--outcomes",)
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
-    The test programs, on the host.
+    Two of the test programs, on the host.
     """
     directory = tmp_path_factory.mktemp("programs")
-    compile_programs(directory)
+    compile_programs(directory, "ends", "hello32")
     return directory.resolve()
 
 
@@ -67,13 +70,17 @@ def test_a_container_starts_again_without_what_only_failed(
 ):
     """
     What failed with ENOSYS or EPERM each time is left out, and said; the program, which insists on
-    both errors, ends well under that profile, each time.
+    both errors, ends well under that profile, each time. What the engine's filter answers to some
+    uses of a call is no outcome of the others.
     """
     command = ("--rm", "--cap-drop=all", busybox(engine), "/usr/local/bin/ends")
     recorded = record(seccomp_trace, engine, "run", *command, options=OUTCOMES)
 
     done = seccomp_trace("generate", "--without-failed", RECORDING, "-o", SMALLER)
 
+    ends = endings_in(recorded.recording)["/usr/local/bin/ends"]
+    assert ends["personality"] == {"success"}
+    assert "personality" in {denial.name for denial in recorded.recording.denials}
     smaller = seccomp_trace.directory / SMALLER
     gone = recorded.allowed() - allowed_by(smaller)
     assert done.returncode == 0, done.stderr
@@ -120,3 +127,23 @@ def test_it_is_noted_only_for_who_asks(seccomp_trace: SeccompTrace):
         process.communicate("", timeout=30)
 
     assert loaded[1] == loaded[0] + 2
+
+
+def test_what_a_recording_has_no_room_for_is_counted(programs: Path):
+    """
+    One that needs more than its share has lost some; nothing is left once it is let go.
+    """
+    little = {**CAPACITY, "MAX_KINDS_EACH": 20}
+    with own() as recorder, Outcomes(recorder.threads, little) as outcomes:
+        with recorder.command() as number:
+            process = subprocess.Popen([programs / "ends"])
+        assert process.wait(30) == 0
+
+        kept = outcomes.of({number})
+        lost, lost_by_others = outcomes.lost({number}), outcomes.lost({number + 1})
+        outcomes.release({number})
+
+        assert 10 <= len(kept) <= 20
+        assert lost > 0
+        assert lost_by_others == 0
+        assert not outcomes.of({number}) and not outcomes.lost({number})

@@ -24,6 +24,10 @@ ROOM = struct.Struct("=QQ")
 STATE = struct.Struct("=Q")
 COUNT = struct.Struct("=Q")
 
+CAPACITY: Mapping[str, int] = MappingProxyType(
+    {"MAX_KINDS": 131072, "MAX_KINDS_EACH": 16384, "MAX_ROOMS": 4096}
+)
+
 # on_return first: what begins before both are attached has not begun for either.
 SOURCE = program.Source(
     "outcomes.c",
@@ -66,8 +70,8 @@ class Outcomes:
     `threads`: the descriptor of a recorder's map. Raises HostError (see `program.load`) when made.
     """
 
-    def __init__(self, threads: int) -> None:
-        self._loaded = program.load({}, SOURCE, {"threads": threads})
+    def __init__(self, threads: int, capacity: Mapping[str, int] = CAPACITY) -> None:
+        self._loaded = program.load(capacity, SOURCE, {"threads": threads})
         self._maps = self._loaded.maps
         self.since = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
