@@ -11,7 +11,7 @@ for this run. Writing it down is `tracer.cli`'s; what is meant is `unmeant`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
 
 from tracer.capabilities.names import names_in, number_of
 from tracer.capabilities.unmeant import unmeant
@@ -60,7 +60,7 @@ class Required:
     that has its own: no option gives it that. `inner`: granted in a user namespace that was made
     inside, which takes none of the container's. `ambient`: a first program was not root, and so
     needs them in its ambient set. `unknown`: runs without checks. `lost`: checks that could not be
-    kept.
+    kept. `baseline`: what is among those needed whatever was seen.
     """
 
     needed: Tuple[Demand, ...]
@@ -74,6 +74,7 @@ class Required:
     ambient: bool
     unknown: Tuple[str, ...]
     lost: int
+    baseline: Tuple[str, ...] = ()
 
     @property
     def capabilities(self) -> Tuple[str, ...]:
@@ -112,6 +113,18 @@ def required(recording: Recording) -> Required:
     )
 
 
+def with_baseline(found: Required, names: AbstractSet[str]) -> Required:
+    """The same with these capabilities needed in any case."""
+    in_order = tuple(sorted(names, key=number_of))
+    return replace(
+        found,
+        needed=_and_missed(found.needed + found.unmissed, names | set(found.capabilities)),
+        unmissed=tuple(one for one in found.unmissed if one.capability not in names),
+        unused=tuple(name for name in found.unused if name not in names),
+        baseline=in_order,
+    )
+
+
 def _confirmed(recording: Recording) -> Dict[str, Tuple[str, ...]]:
     """By the id of each run whose command was tried with less, what it missed."""
     held = {id: run.capabilities for id, run in recording.runs.items()}
@@ -122,7 +135,7 @@ def _confirmed(recording: Recording) -> Dict[str, Tuple[str, ...]]:
     }
 
 
-def _and_missed(asked_for: Tuple[Demand, ...], wanted: Set[str]) -> Tuple[Demand, ...]:
+def _and_missed(asked_for: Tuple[Demand, ...], wanted: AbstractSet[str]) -> Tuple[Demand, ...]:
     """What is wanted, with those who asked for it, if anything was seen to do so."""
     found = {one.capability: one for one in asked_for}
     return tuple(found.get(name, Demand(name, ())) for name in sorted(wanted, key=number_of))

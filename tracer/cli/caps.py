@@ -10,17 +10,17 @@ from typing import Iterator, Optional, Tuple
 import click
 
 from tracer.capabilities import names
-from tracer.capabilities.required import Required
+from tracer.capabilities.given import is_meant_as_mask, named_sets
+from tracer.capabilities.required import Required, with_baseline
 from tracer.capabilities.required import required as what_is_required
-from tracer.cli import complain, holdings
+from tracer.cli import complain, holdings, options, recorded
 from tracer.cli import required as writing
-from tracer.cli.given import refuse_twice
-from tracer.cli.results import incomplete_lines, read_recordings
-from tracer.container.engines import registry
-from tracer.container.first_process import Running, find_running
+from tracer.cli import subject
+from tracer.cli.results import incomplete_lines
+from tracer.container.first_process import Running
 from tracer.container.process import last_capability, read_members, read_process
 from tracer.errors import InputError
-from tracer.recording import merge
+from tracer.recording import Recording
 from tracer.text import printable
 
 
@@ -48,32 +48,30 @@ def decode(words: Tuple[str, ...]) -> int:
     return 0
 
 
-# A word that begins with a digit is meant to be one: what is wrong with it is said of a mask.
 def _is_mask(word: str) -> bool:
-    return names.is_mask(word) or (word[:1].isdigit() and "," not in word)
+    return is_meant_as_mask(word) and "," not in word
 
 
 @caps.command()
 @click.option("--pid", type=click.IntRange(min=1), help="A process, with its threads.")
-@click.option(
-    "--engine",
-    type=click.Choice(list(registry())),
-    help="Whose container, and whose defaults. [whose it is]",
-)
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@click.argument("container", required=False)
-def show(pid: Optional[int], engine: Optional[str], form: str, container: Optional[str]) -> int:
+@options.engine
+@options.form
+@click.argument("word", required=False, metavar="RECORDING|CONTAINER")
+def show(pid: Optional[int], engine: Optional[str], form: str, word: Optional[str]) -> int:
     """
-    Who in CONTAINER, or in a process, holds which capabilities, and what an execve would give.
+    Who in a container, or in a process, holds which capabilities, and what an execve would give.
 
-    The five sets of the first process, and of every thread with other sets, ids or no_new_privs.
-    CONTAINER is a name or an id, of podman or docker.
+    The five sets of the first process, and of every thread with other sets, ids or no_new_privs. Of
+    a RECORDING what each run's first program held. A word with a slash, or of a file that is there,
+    is a recording, and so is -; all else is the name or id of a running container, and whatever it
+    is if --engine is given. With --pid that says whose defaults to compare with.
     """
-    if (pid is None) == (container is None):
-        raise click.UsageError("name a container, or a process with --pid")
-    running = find_running(container, engine) if container is not None else None
+    if (pid is None) == (word is None):
+        raise click.UsageError("name a container or a recording, or a process with --pid")
+    if word is not None and subject.is_recording(word, engine):
+        _show_recorded(word, form)
+        return 0
+    running = subject.running(word, engine) if word is not None else None
     engine = running.engine if running else engine
     found = (
         read_members(running.named.process, running.named.id)
@@ -89,6 +87,17 @@ def show(pid: Optional[int], engine: Optional[str], form: str, container: Option
     for line in (*_head(running), *holdings.lines(held, engine, last)):
         click.echo(line)
     return 0
+
+
+def _show_recorded(path: str, form: str) -> None:
+    whole = subject.read([path])
+    if not any(run.capabilities for run in whole.runs.values()):
+        raise subject.unrecorded(whole)
+    if form == "json":
+        click.echo(json.dumps({"recording": path, "runs": recorded.document(whole)}, indent=1))
+        return
+    for line in recorded.lines(whole):
+        click.echo(line)
 
 
 def _head(running: Optional[Running]) -> Iterator[str]:
@@ -115,30 +124,66 @@ def _document(running: Optional[Running]) -> Optional[object]:
     show_default=True,
     help="kubernetes: a securityContext; oci: process.capabilities of a config.json.",
 )
-@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
-def required(form: str, recordings: Tuple[str, ...]) -> int:
+@click.option(
+    "--baseline",
+    multiple=True,
+    metavar=options.CAPABILITY_SETS,
+    help="What is among them whatever was seen.",
+)
+@options.engine
+@click.option(
+    "--duration", type=options.Seconds(), metavar="S", help="Record a container for S s from now."
+)
+@click.argument("words", nargs=-1, required=True, metavar="RECORDING...|CONTAINER")
+def required(
+    form: str,
+    baseline: Tuple[str, ...],
+    engine: Optional[str],
+    duration: Optional[float],
+    words: Tuple[str, ...],
+) -> int:
     """
-    Which capabilities the programs of RECORDING... need, and who asked for them.
+    Which capabilities the programs of RECORDING..., or of CONTAINER, need, and who asked for them.
 
     Needed is what the kernel was asked for and granted; refused is what was asked for in vain;
     unused is what the containers might have had and never asked for. Checks that the kernel makes
     without meaning them do not count.
+
+    A word with a slash, or of a file that is there, is a recording, and so is -; all else is the
+    name or id of a container, and whatever it is if --engine is given. A container that the
+    recorder holds from its start is answered for at once; another one is recorded from now on,
+    until it ends, Ctrl-C, or --duration.
     """
-    refuse_twice(recordings)
-    whole = merge(*read_recordings(recordings))
+    wanted = named_sets(baseline)
+    whole = _recording(words, engine, duration)
     for line in incomplete_lines(whole):
         complain(f"not complete: {line}")
     found = what_is_required(whole)
     if len(found.unknown) == len(whole.runs):
-        raise InputError(
-            "no capability checks were recorded",
-            "seccomp-trace run --recording records them where doctor says that it can",
-        )
+        raise subject.unrecorded(whole)
+    found = with_baseline(found, wanted)
     for line in _doubts(found, len(whole.runs)):
         complain(line)
     text = "\n".join(writing.lines(found)) if form == "text" else writing.FORMATS[form](found)
     click.echo(text)
     return 0
+
+
+def _recording(
+    words: Tuple[str, ...], engine: Optional[str], duration: Optional[float]
+) -> Recording:
+    """What the words on the command line are about. Raises InputError."""
+    containers = [word for word in words if not subject.is_recording(word, engine)]
+    if containers and len(words) > 1:
+        raise InputError(
+            f"{containers[0]!r} is no file: name recordings, or one container",
+            "./NAME is a file, --engine names a container's",
+        )
+    if containers:
+        return subject.recording_of(words[0], engine, duration)
+    if duration is not None:
+        raise click.UsageError("--duration is for a container, and a recording was named")
+    return subject.read(words)
 
 
 def _doubts(found: Required, runs: int) -> Iterator[str]:
@@ -148,6 +193,7 @@ def _doubts(found: Required, runs: int) -> Iterator[str]:
         yield f"not complete: {found.lost} capability checks could not be kept"
     if found.needed and found.ambient:
         yield (
-            "a container that starts as another user than root has what --cap-add gives in its "
-            "ambient set under podman; under docker it takes file capabilities (setcap) as well"
+            "the first program was not root: under podman --cap-add gives it ambient capabilities, "
+            "which work; under docker it only allows what file capabilities (setcap), or a start "
+            "as root, then give"
         )

@@ -78,27 +78,28 @@ def lines(found: Sequence[Holding], engine: Optional[str], last: int) -> Iterato
         if place:
             yield ""
         yield from _facts(one, last)
-        yield from _table(one.credentials.sets, last)
+        yield from table(one.credentials.sets, last)
         after = _after_execve(one, last)
         if one.process.executable:
-            yield _line("an execve gives", after[1] if after else _NOT_KNOWN)
+            yield line("an execve gives", after[1] if after else _NOT_KNOWN)
         beside = _beside_default(one, engine)
         if engine is not None and beside is not None:
-            yield _line(f"{engine}'s default", _beside_text(beside, last))
+            yield line(f"{engine}'s default", beside_text(beside, last))
 
 
 def _facts(one: Holding, last: int) -> Iterator[str]:
     credentials, namespace = one.credentials, one.process.namespace
-    yield _line("process", _threads_text(one))
-    yield _line("user", _user_text(credentials, namespace))
+    yield line("process", _threads_text(one))
+    yield line("user", _user_text(credentials, namespace))
     flag = {True: "yes", False: "no", None: "not known: this kernel does not tell"}
-    yield _line("no_new_privs", flag[credentials.no_new_privileges])
-    yield _line("securebits", _SECUREBITS)
-    yield _line("user namespace", _namespace_text(namespace))
-    yield _line("executable", _executable_text(one.process.executable, last))
+    yield line("no_new_privs", flag[credentials.no_new_privileges])
+    yield line("securebits", _SECUREBITS)
+    yield line("user namespace", _namespace_text(namespace))
+    yield line("executable", _executable_text(one.process.executable, last))
 
 
-def _line(label: str, text: str) -> str:
+def line(label: str, text: str) -> str:
+    """A line of a block: what it is about, and what there is to say."""
     return f"{label:{_LABEL}}{text}"
 
 
@@ -174,7 +175,8 @@ def _file_facts(executable: Executable, last: int) -> Iterator[str]:
         yield "mounted nosuid, so that this counts for nothing"
 
 
-def _table(sets: Sets, last: int) -> Iterator[str]:
+def table(sets: Sets, last: int) -> Iterator[str]:
+    """The five sets side by side, as masks and capability by capability."""
     yield _row("", KINDS)
     yield _row("mask", [f"{sets.of(kind):x}" for kind in KINDS])
     for number in numbers_in(sets.inheritable | sets.permitted | sets.effective | sets.bounding):
@@ -186,7 +188,8 @@ def _row(label: str, cells: Sequence[str]) -> str:
     return f"  {label:24}{''.join(f'{cell:{_COLUMN}}' for cell in cells)}".rstrip()
 
 
-def _beside_text(beside: Sequence[Difference], last: int) -> str:
+def beside_text(beside: Sequence[Difference], last: int) -> str:
+    """How sets differ from an engine's default, for people."""
     alike: Dict[str, List[str]] = {}
     for one in beside:
         signed = (*_signed("+", one.added, last), *_signed("-", one.missing, last))
@@ -216,7 +219,7 @@ def _holding_document(one: Holding, engine: Optional[str], last: int) -> Mapping
         "uids": _ids_document(credentials.uids),
         "gids": _ids_document(credentials.gids),
         "groups": list(credentials.groups),
-        "sets": _sets_document(credentials.sets, last),
+        "sets": sets_document(credentials.sets, last),
         "no_new_privileges": credentials.no_new_privileges,
         "securebits": credentials.securebits,
         "user_namespace": {
@@ -227,14 +230,14 @@ def _holding_document(one: Holding, engine: Optional[str], last: int) -> Mapping
         },
         "executable": _executable_document(one.process.executable, last),
         "execve": after and _execve_document(*after, last),
-        "differences": None if beside is None else _differences_document(beside, last),
+        "differences": None if beside is None else differences_document(beside, last),
     }
 
 
 def _execve_document(outcome: Outcome, explanation: str, last: int) -> Mapping[str, object]:
     return {
         "rule": outcome.rule,
-        "sets": _sets_document(outcome.credentials.sets, last),
+        "sets": sets_document(outcome.credentials.sets, last),
         "explanation": explanation,
     }
 
@@ -261,7 +264,8 @@ def _extent_document(extent: Extent) -> Mapping[str, int]:
     return {"inside": extent.inside, "outside": extent.outside, "count": extent.count}
 
 
-def _sets_document(sets: Sets, last: int) -> Mapping[str, object]:
+def sets_document(sets: Sets, last: int) -> Mapping[str, object]:
+    """The five sets as masks and names."""
     return {kind: _mask_document(sets.of(kind), last) for kind in KINDS}
 
 
@@ -291,7 +295,8 @@ def _executable_document(executable: Optional[Executable], last: int) -> object:
     }
 
 
-def _differences_document(beside: Sequence[Difference], last: int) -> Mapping[str, object]:
+def differences_document(beside: Sequence[Difference], last: int) -> Mapping[str, object]:
+    """How sets differ from an engine's default, for programs."""
     return {
         one.kind: {
             "added": list(names_in(one.added, last)),

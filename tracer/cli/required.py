@@ -16,12 +16,13 @@ from tracer.text import printable
 
 _USES_AT_MOST = 6
 MISSED = "missed when it was left out"
+BASELINE = "baseline"
 _WIDTH = 26  # of the longest capability's name, and a blank
 
 
 def lines(found: Required) -> Iterator[str]:
     """For people: what is needed and by whom, what is not, and the options that say so."""
-    yield from _demand_lines("needed", found.needed) if found.needed else ("needed        nothing",)
+    yield from _needed_lines(found) if found.needed else ("needed        nothing",)
     if found.tried:
         yield f"{'confirmed':14}{', '.join(found.confirmed) or 'nothing'}"
     yield from _demand_lines("not missed", found.unmissed)
@@ -42,6 +43,7 @@ def document(found: Required) -> str:
     """All of it as JSON."""
     whole = {
         "needed": [_demand_document(one) for one in found.needed],
+        "baseline": list(found.baseline),
         "confirmed": list(found.confirmed),
         "runs_tried": list(found.tried),
         "not_missed": [_demand_document(one) for one in found.unmissed],
@@ -90,9 +92,19 @@ def _short(found: Required) -> Tuple[str, ...]:
     return tuple(name[len("CAP_") :] for name in found.capabilities if name in NAMES)
 
 
+def _needed_lines(found: Required) -> Iterator[str]:
+    title = "needed"
+    for demand in found.needed:
+        reasons = [_evidence(demand.uses)] if demand.uses else []
+        reasons += [MISSED] if demand.capability in found.confirmed and not demand.uses else []
+        reasons += [BASELINE] if demand.capability in found.baseline else []
+        yield f"{title:14}{demand.capability:{_WIDTH}}{', '.join(reasons)}"
+        title = ""
+
+
 def _demand_lines(title: str, demands: Tuple[Demand, ...]) -> Iterator[str]:
     for demand in demands:
-        yield f"{title:14}{demand.capability:{_WIDTH}}{_evidence(demand.uses) or MISSED}"
+        yield f"{title:14}{demand.capability:{_WIDTH}}{_evidence(demand.uses)}"
         title = ""
 
 

@@ -14,9 +14,11 @@ from typing import Optional
 import pytest
 
 from tests.unit.recordings import check
+from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.capabilities.names import mask_of
 from tracer.profile import yaml
 from tracer.recording import HOST, Capabilities, Check, Recording, Run, to_json
+from tracer.session.checking import NOT_RECORDED
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
 BOUNDING = mask_of(["chown", "kill", "net_bind_service"])
@@ -166,3 +168,87 @@ def test_names_from_inside_containers_are_harmless(tmp_path: Path):
     path = written(tmp_path, check("CAP_CHOWN", executable="/\x1b[2J"), capabilities=held())
 
     assert "\x1b" not in required(path).stdout
+
+
+def test_a_baseline_is_needed_whatever_was_seen(bound: str):
+    """
+    Its capabilities are among those needed and in the flags, and not spare.
+    """
+    done = required(bound, "--baseline", "chown,net_bind_service", "--baseline", "0x20")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "needed        CAP_CHOWN                 baseline",
+        "              CAP_KILL                  baseline",
+        "              CAP_NET_BIND_SERVICE      /sbin/web: bind (2), baseline",
+        "refused       CAP_SYS_TIME              /sbin/web: settimeofday (1)",
+        "flags         --cap-drop=all --cap-add=CHOWN --cap-add=KILL --cap-add=NET_BIND_SERVICE",
+    ]
+
+
+def test_an_engines_default_may_be_the_baseline(bound: str):
+    """
+    Programs read it apart from what was seen.
+    """
+    document = json.loads(required(bound, "--baseline", "podman", "--format", "json").stdout)
+
+    assert set(document["baseline"]) == DEFAULT_CAPABILITIES["podman"]
+    assert {one["capability"] for one in document["needed"]} == DEFAULT_CAPABILITIES["podman"]
+    assert [one["capability"] for one in document["needed"] if one["uses"]] == [
+        "CAP_NET_BIND_SERVICE"
+    ]
+
+
+@pytest.mark.parametrize("form", ["kubernetes", "oci"])
+def test_every_form_has_the_baseline(bound: str, form: str):
+    """
+    What is needed in any case is in a pod's and a runtime's words, too.
+    """
+    assert "KILL" in required(bound, "--baseline", "kill", "--format", form).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["--baseline", "0xfg"], "'0xfg' is no hexadecimal mask"),
+        (["--baseline", "sys_everything"], "'sys_everything' is no capability"),
+        (["--baseline", "8000000000000000"], "bits without a name"),
+        (["no-such-thing"], "'no-such-thing' is no file: name recordings, or one container"),
+        (["./no-such-thing"], "./no-such-thing: cannot be read: No such file"),
+        (["-", "-"], "can be read only once"),
+    ],
+)
+def test_what_is_no_recording_and_no_set_is_told_in_a_line(
+    bound: str, arguments: list[str], problem: str
+):
+    """
+    Masks that are no numbers, capabilities that nobody knows, and words that are no files.
+    """
+    done = required(bound, *arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert problem in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_duration_is_for_containers(bound: str):
+    """
+    Of a recording nothing more comes.
+    """
+    done = required(bound, "--duration", "1")
+
+    assert done.returncode == 2
+    assert "--duration is for a container" in done.stderr
+
+
+def test_why_nothing_was_recorded_is_told_if_it_is_known(tmp_path: Path):
+    """
+    A recording from a kernel that does not tell of checks says so in its notes.
+    """
+    run = Run("run", notes=("another note", f"{NOT_RECORDED}: no tracepoint"))
+    path = tmp_path / "r.json"
+    path.write_text(to_json(Recording({"run": run})))
+
+    done = required(str(path))
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"seccomp-trace: {NOT_RECORDED}: no tracepoint")
