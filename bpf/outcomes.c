@@ -175,7 +175,7 @@ int on_return(u64 *ctx)
 	void *task = (void *)bpf_get_current_task_btf();
 	struct flight *self = flights.task_storage_get(task, 0, 0);
 	struct outcome_key outcome = {};
-	s64 result = (s64)ctx[1];
+	s64 result = (s64)ctx[1];	/* a 32-bit call's need not be 64 bits wide */
 	u64 *settled;
 
 	if (!self || !self->under_way)
@@ -183,6 +183,8 @@ int on_return(u64 *ctx)
 	self->under_way = 0;
 	if (call_number((const void *)ctx[0]) == NO_NUMBER)
 		return 0;
+	if (self->call.architecture == COMPAT)
+		result = (s32)result;
 	if (result < 0 && result >= -MAX_ERRNO)
 		outcome.error = (u32)-result;
 	settled = settled_in(self);

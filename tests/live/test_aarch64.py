@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.kernel.btf_blob import kernel_of
 from tracer.errors import HostError
-from tracer.kernel import denials, program, wire
+from tracer.kernel import denials, outcomes, program, wire
 from tracer.kernel.btf import TypeInformation
 from tracer.kernel.layout import constants
 
@@ -47,20 +47,32 @@ def test_the_kernel_side_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
     assert not {wire.AUDIT_ARCH_X86_64, wire.AUDIT_ARCH_I386} & found
 
 
-def test_what_watches_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
+# Beside the recorder: what it is, with how much room, and which of its programs tells calls.
+OTHERS = [
+    (denials.SOURCE, denials.CAPACITY, "on_leave"),
+    (outcomes.SOURCE, outcomes.CAPACITY, "on_begin"),
+]
+
+
+@pytest.mark.parametrize(
+    "source, capacity, telling", OTHERS, ids=lambda one: getattr(one, "file", "")
+)
+def test_what_is_loaded_besides_compiles_for_aarch64(
+    monkeypatch: pytest.MonkeyPatch, source: program.Source, capacity: dict[str, int], telling: str
+):
     """
-    So does what `watch` loads, and its programs tell that machine's calls, not x86's.
+    So does what `watch` and `run --outcomes` load, and it tells that machine's calls, not x86's.
     """
     kept = tuple(name for name in program.BCC_VARIABLES if name != "ARCH")
     monkeypatch.setattr(program, "BCC_VARIABLES", kept)
     monkeypatch.setenv("ARCH", "arm64")
     offsets = constants(TypeInformation(kernel_of("aarch64")), "aarch64")
-    flags = [f"-D{name}={value}" for name, value in offsets.items()]
+    flags = [f"-D{name}={value}" for name, value in {**offsets, **capacity}.items()]
 
-    image = program.compiled(denials.SOURCE, flags)
+    image = program.compiled(source, flags)
 
-    assert all(image.programs[name].code for name in denials.SOURCE.programs)
-    code = image.programs["on_leave"].code
+    assert all(image.programs[name].code for name in source.programs)
+    code = image.programs[telling].code
     assert {wire.AUDIT_ARCH_AARCH64, wire.AUDIT_ARCH_ARM} <= immediates(code)
     assert not {wire.AUDIT_ARCH_X86_64, wire.AUDIT_ARCH_I386} & immediates(code)
 

@@ -122,6 +122,6 @@ def _told_of_unknown(recording: Recording) -> List[str]:
     if not unknown:
         return []
     return [
-        f"of {unknown} runs (of {len(recording.runs)}) it is not known how calls ended, which run "
-        "--outcomes keeps: what they saw is not left out"
+        f"how calls ended is unknown for {unknown} of {len(recording.runs)} runs (run --outcomes "
+        "keeps it): what they saw is not left out"
     ]

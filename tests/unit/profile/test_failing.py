@@ -184,7 +184,7 @@ def test_it_is_said_when_nothing_can_be_left_out_and_why():
     messages = left_out(recorded, frozenset()).messages
 
     assert messages[0].startswith("no call was left out")
-    assert messages[1].startswith("of 1 runs (of 2) it is not known how calls ended")
+    assert messages[1].startswith("how calls ended is unknown for 1 of 2 runs")
 
 
 def baseline(action: str = "SCMP_ACT_ERRNO", *rules: Dict[str, object]) -> Profile:
