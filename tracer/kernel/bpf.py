@@ -18,10 +18,12 @@ NUMBERS = {"x86_64": 321, "aarch64": 280}
 
 MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, MAP_NEXT_KEY, PROG_LOAD, PIN, GET = range(8)
 OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
+LINK_CREATE, ITERATOR_CREATE = 28, 33
 
 MAP_TYPE_TASK_STORAGE = 29
 PROG_TYPE_TRACING = 26
-TRACE_RAW_TP, TRACE_FEXIT = 23, 25  # enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT
+# enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT, BPF_TRACE_ITER
+TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER = 23, 25, 28
 LICENSE = b"GPL\0"
 LOG_SIZE = 1 << 20
 
@@ -147,9 +149,18 @@ def _load(
     return call(PROG_LOAD, attributes)[0]
 
 
-def attach_tracing(program: int) -> int:
+def attach_tracing(program: int, kind: int = TRACE_RAW_TP) -> int:
     """Attach a loaded tracing program where it belongs; the link's descriptor."""
+    if kind == TRACE_ITER:
+        return call(LINK_CREATE, struct.pack("=IIIIQII", program, 0, kind, 0, 0, 0, 0))[0]
     return call(RAW_TRACEPOINT_OPEN, struct.pack("=QII", 0, program, 0))[0]
+
+
+def iterated(link: int) -> bytes:
+    """All that an iterator writes. Raises OSError."""
+    reading, _ = call(ITERATOR_CREATE, struct.pack("=II", link, 0))
+    with open(reading, "rb") as file:
+        return file.read()
 
 
 def pin(descriptor: int, path: str) -> None:

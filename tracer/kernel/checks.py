@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, btf, program, symbols, wire
+from tracer.kernel import bpf, btf, layout, program, symbols, wire
 
 FRAMES = 6
 HOSTS, CONTAINERS, INNER = range(3)
@@ -148,7 +148,7 @@ def way() -> program.Source:
 def constants_of(source: program.Source) -> Dict[str, int]:
     """What a source is compiled with. Raises HostError for a member that this kernel lacks."""
     at_return = {"AT_RETURN": 1} if source.returns else {}
-    return {**_offsets(), **CAPACITY, **at_return}
+    return {**layout.offsets(btf.read(), MEMBERS), **CAPACITY, **at_return}
 
 
 def _load(constants: Mapping[str, int], shared: Mapping[str, int]) -> program.Loaded:
@@ -207,19 +207,6 @@ class Checks:
             for key in [key for key, _ in bpf.items(self._maps[name], 1024)]:
                 if wire.ID.unpack_from(key)[0] in ended:
                     bpf.delete(self._maps[name], key)
-
-
-def _offsets() -> Dict[str, int]:
-    """Where the MEMBERS lie. Raises HostError for one that this kernel lacks."""
-    types = btf.read()
-    found: Dict[str, int] = {}
-    for name, (structure, member) in MEMBERS.items():
-        offset = types.offset(structure, member)
-        if offset is None:
-            missing = f"this kernel has no struct {structure}, {member}"
-            raise HostError(missing, "please report this one")
-        found[name] = offset
-    return found
 
 
 def _check(

@@ -8,7 +8,7 @@ running kernel lacks is an expected error that names it.
 from __future__ import annotations
 
 import os
-from typing import Dict
+from typing import Dict, Mapping, Tuple
 
 from tracer.errors import HostError
 from tracer.kernel.btf import TYPEDEF, TypeInformation
@@ -121,13 +121,20 @@ def constants(types: TypeInformation, machine: str = os.uname().machine) -> Dict
             f"recording works on {' and '.join(sorted(MACHINES))}",
         )
     found = {f"RECORDER_{machine.upper()}": 1}
-    for name, (structure, member) in {**MEMBERS, **MACHINES[machine]}.items():
-        found[name] = _known(types.offset(structure, member), f"struct {structure}, {member}")
+    found.update(offsets(types, {**MEMBERS, **MACHINES[machine]}))
     for name, structure in SIZES.items():
         found[name] = _known(types.size(structure), f"struct {structure}")
     for name, further in INTO.get(machine, {}).items():
         found[name] += further
     return found
+
+
+def offsets(types: TypeInformation, members: Mapping[str, Tuple[str, str]]) -> Dict[str, int]:
+    """Where members lie, as MEMBERS names them. Raises HostError for what this kernel lacks."""
+    return {
+        name: _known(types.offset(structure, member), f"struct {structure}, {member}")
+        for name, (structure, member) in members.items()
+    }
 
 
 def tracepoint_type(types: TypeInformation, name: str) -> int:

@@ -42,13 +42,14 @@ class Source:
     A C file of `bpf/`: its programs, each with the raw tracepoint that it belongs to, and its maps.
 
     The programs are attached in this order. Those that are among `returns` belong to where that
-    function returns instead.
+    function returns instead; `iterators` run when their link is read, for each object of that name.
     """
 
     file: str
     programs: Mapping[str, str]
     maps: Tuple[str, ...]
     returns: FrozenSet[str] = frozenset()
+    iterators: FrozenSet[str] = frozenset()
 
 
 # In this order, so that no task can be adopted before it can be let go.
@@ -153,6 +154,8 @@ def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[i
     name = source.programs[program]
     if program in source.returns:
         return layout.function_type(types, name), bpf.TRACE_FEXIT
+    if program in source.iterators:
+        return layout.function_type(types, f"bpf_iter_{name}"), bpf.TRACE_ITER
     return layout.tracepoint_type(types, name), bpf.TRACE_RAW_TP
 
 
@@ -219,8 +222,8 @@ def _fill(
     for name, target in targets.items():
         code = compiled.programs[name].linked({**loaded.maps, **shared})
         loaded.programs[name] = _program(name, code, *target)
-    for name in targets:
-        loaded.links[name] = bpf.attach_tracing(loaded.programs[name])
+    for name, (_, kind) in targets.items():
+        loaded.links[name] = bpf.attach_tracing(loaded.programs[name], kind)
 
 
 def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:

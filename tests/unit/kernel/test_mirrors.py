@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from tracer.kernel import checks, denials, outcomes, wire
+from tracer.kernel import checks, denials, outcomes, securebits, wire
 from tracer.kernel.sources import bpf_directory
 
 
@@ -79,6 +79,7 @@ MIRRORS = {
         },
         ("TRAPPED",),
     ),
+    "credentials.h": Mirror(securebits, {"credentials": securebits.THREAD}),
     "outcomes.h": Mirror(
         outcomes,
         {
