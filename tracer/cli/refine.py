@@ -69,24 +69,40 @@ def refine(
     kept_out = call_names(deny)
     baseline = baseline_in(profile)
     assert baseline is not None
+    plan = plan_of(command, drive, limit, output)
+    from tracer.session.refinement import Wish
+
+    wish = Wish(baseline, kept_out, status)
+    with trials.destination(output) as place:
+        if minimise:
+            return reduce(plan, wish, place, output)
+        found = find(plan, wish, strict)
+        return add(found, baseline, place, output, ask=ask)
+
+
+def plan_of(
+    command: Tuple[str, ...], drive: Optional[str], limit: Optional[float], output: str
+) -> Plan:
+    """What to try. Raises InputError for what cannot be."""
     call = engine_call(command)
     words = drive_words(drive)
-    from tracer.session.refinement import Wish
     from tracer.session.trial import Plan
 
     stream = STANDARD_ERROR if output == STANDARD_OUTPUT else None
-    plan = Plan(command, call, words, limit, stream)
-    with trials.destination(output) as place:
-        if minimise:
-            return reduce(plan, Wish(baseline, status=status), place, output)
-        found = find(plan, Wish(baseline, kept_out, status), strict)
-        for line in report(found):
-            complain(line)
-        if found.problems:
-            complain(f"nothing was written: {'; '.join(found.problems)}")
-            return NOTHING_WRITTEN
-        wanted = asked_about(found.additions) if ask else list(found.additions)
-        write(baseline, wanted, found.origin, place, output)
+    return Plan(command, call, words, limit, stream)
+
+
+def add(
+    found: Refined, baseline: Profile, place: Optional[Destination], output: str, *, ask: bool
+) -> int:
+    """Say what was found, and write the profile with what of it is wanted; the exit code."""
+    for line in report(found):
+        complain(line)
+    if found.problems:
+        complain(f"nothing was written: {'; '.join(found.problems)}")
+        return NOTHING_WRITTEN
+    wanted = asked_about(found.additions) if ask else list(found.additions)
+    write(baseline, wanted, found.origin, place, output)
     return 0
 
 
@@ -165,7 +181,12 @@ def write(
     for message in extended.messages:
         complain(message)
     number = len({one.name for one in additions} - set(extended.denied))
-    put_down(extended.profile, place, output, f"{number or 'no'} calls more than before")
+    put_down(extended.profile, place, output, f"{calls_text(number)} more than before")
+
+
+def calls_text(number: int) -> str:
+    """So many calls, in words."""
+    return "1 call" if number == 1 else f"{number or 'no'} calls"
 
 
 def put_down(profile: Profile, place: Optional[Destination], output: str, what: str) -> None:
@@ -194,7 +215,7 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
     for line in minimised_lines(found):
         complain(line)
     number = len(found.dropped)
-    put_down(found.profile, place, output, f"{number or 'no'} calls fewer, by {found.runs} runs")
+    put_down(found.profile, place, output, f"{calls_text(number)} fewer, by {found.runs} runs")
     return 0
 
 

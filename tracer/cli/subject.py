@@ -99,4 +99,8 @@ def _attached(target: Target, duration: Optional[float]) -> Recording:
         def tell(line: str) -> None:
             life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
 
-        return attachment.attach(attachment.Plan(target, duration), signals, life.show, tell)
+        try:
+            return attachment.attach(attachment.Plan(target, duration), signals, life.show, tell)
+        except InputError as error:
+            gone = f"{target.name}: it ended before it could be recorded"
+            raise InputError(gone, "the recorder that stays records from the start") from error

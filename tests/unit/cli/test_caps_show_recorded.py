@@ -24,7 +24,8 @@ USER = default_sets("docker", root=False)
 
 
 def run(id: str, sets: Sets, user: int = 0, namespace: str = HOST, **fields: Any) -> Run:
-    held = Capabilities(user, namespace, *(sets.of(kind) for kind in KINDS))
+    inheritable, permitted, effective, bounding, ambient = (sets.of(kind) for kind in KINDS)
+    held = Capabilities(user, namespace, inheritable, permitted, effective, bounding, ambient)
     given = {"engine": "docker", "container_id": "c0ffee" * 10, "container_name": id, **fields}
     return Run(id, capabilities=held, **given)
 
