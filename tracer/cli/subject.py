@@ -15,14 +15,14 @@ from tracer.cli import LINE_LIMIT, complain
 from tracer.cli.given import STANDARD_OUTPUT, refuse_twice
 from tracer.cli.results import read_recordings
 from tracer.container.first_process import ANY_PROCESS, Running, find_running
-from tracer.errors import InputError
+from tracer.errors import HostError, InputError
 from tracer.recording import Recording, merge
 from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.session.attachment import Target
 
-NO_FILE = "there is no file of that name either"
+NO_FILE = "there is no file of that name"
 
 
 def is_recording(word: str, engine: Optional[str] = None) -> bool:
@@ -57,7 +57,7 @@ def unrecorded(recording: Recording) -> InputError:
 
 def running(reference: str, engine: Optional[str]) -> Running:
     """The running container that a word means. Raises InputError."""
-    return find_running(reference, engine, otherwise=f"{NO_FILE}; {ANY_PROCESS}")
+    return find_running(reference, engine, otherwise=f"{NO_FILE} either; {ANY_PROCESS}")
 
 
 def recording_of(reference: str, engine: Optional[str], duration: Optional[float]) -> Recording:
@@ -67,14 +67,15 @@ def recording_of(reference: str, engine: Optional[str], duration: Optional[float
 
     Raises InputError if there is no such container, HostError if it cannot be recorded here.
     """
-    from tracer.kernel.program import unprivileged
     from tracer.session import on_hand
     from tracer.session.attachment import Target
 
-    if os.geteuid() != 0:
-        raise unprivileged()  # before an engine says that it knows no such container
+    if os.geteuid() != 0:  # before an engine says that it knows no such container
+        raise HostError(
+            f"{reference!r}: only root can record a container", "" if engine else NO_FILE
+        )
     try:
-        found = find_running(reference, engine, otherwise=NO_FILE)
+        found = find_running(reference, engine, otherwise=f"{NO_FILE} either")
     except InputError:
         ended = on_hand.of_ended(reference, engine)
         if ended is None:

@@ -6,7 +6,7 @@ Only looks: nothing is recorded anew, and nothing is let go.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Iterable, Optional
 
 from tracer.errors import HostError
 from tracer.kernel import pinned
@@ -28,28 +28,31 @@ def of_running(target: Target) -> Optional[Recording]:
 
 
 def of_ended(reference: str, engine: Optional[str] = None) -> Optional[Recording]:
-    """
-    The recording of the last container of a name or id that has ended; None if none is held.
-
-    Another user's containers are not looked at: they may have any name.
-    """
+    """The recording of the last container of a name or id that has ended; None if none is held."""
     recorder = _present()
     if recorder is None:
         return None
     with recorder:
-        ended = [one for one in held(recorder) if _is_ended(one, reference, engine)]
-        newest = max(ended, key=lambda one: one.container.head.born, default=None)
-        return recording_of(recorder, newest) if newest else None
+        found = last_ended(held(recorder), reference, engine)
+        return recording_of(recorder, found) if found else None
 
 
-def _is_ended(one: Holding, reference: str, engine: Optional[str]) -> bool:
-    container = one.container
-    return (
-        refers(reference, container)
-        and engine in (None, container.engine)
-        and not (one.running or container.late or container.head.user)
-        and has_run(one)
-    )
+def last_ended(
+    holdings: Iterable[Holding], reference: str, engine: Optional[str] = None
+) -> Optional[Holding]:
+    """
+    The one of these that began last of those of a name or id, of this engine or any, that are known
+    from their start to their end; None if there is none.
+
+    Another user's are passed over: they may have any name.
+    """
+    ended = (one for one in holdings if _has_ended(one) and refers(reference, one.container))
+    theirs = (one for one in ended if engine in (None, one.container.engine))
+    return max(theirs, key=lambda one: one.container.head.born, default=None)
+
+
+def _has_ended(one: Holding) -> bool:
+    return has_run(one) and not (one.running or one.container.late or one.container.head.user)
 
 
 # One that cannot be used here is not for this to tell: who records says so.
