@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import struct
+from contextlib import suppress
 from typing import AbstractSet, Iterator, NamedTuple, Optional, Tuple
 
 NUMBERS = {"x86_64": 321, "aarch64": 280}
@@ -26,6 +27,7 @@ PROG_TYPE_TRACING = 26
 TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER = 23, 25, 28
 LICENSE = b"GPL\0"
 LOG_SIZE = 1 << 20
+LOG_ALL, LOG_VERDICT = 1, 4  # include/linux/bpf_verifier.h: BPF_LOG_LEVEL1, BPF_LOG_STATS
 
 INFO_SIZE = 256
 RECURSION_MISSES = 208  # struct bpf_prog_info, since 5.12
@@ -110,21 +112,29 @@ def load_tracing(name: str, instructions: bytes, target: int, kind: int = TRACE_
     OSError if the kernel refuses before it verifies.
     """
     try:
-        return _load(name, instructions, (target, kind), None)
+        return _load(name, instructions, (target, kind))
     except OSError as error:
-        log = ctypes.create_string_buffer(LOG_SIZE)
-        try:
-            os.close(_load(name, instructions, (target, kind), log))
-        except OSError:
-            pass
-        raise VerifierError(error.errno or 0, log.value.decode(errors="replace")) from error
+        log = _log_of(name, instructions, (target, kind))
+        raise VerifierError(error.errno or 0, log) from error
+
+
+def _log_of(name: str, instructions: bytes, where: Tuple[int, int]) -> str:
+    """What the verifier says. Before 6.4 a log without room lacks its end, which says why."""
+    log = ctypes.create_string_buffer(LOG_SIZE)
+    for level in (LOG_ALL, LOG_VERDICT):
+        with suppress(OSError):
+            os.close(_load(name, instructions, where, log, level))
+        if len(log.value) < LOG_SIZE - 1:
+            break
+    return log.value.decode(errors="replace").partition("\nverification time")[0]
 
 
 def _load(
     name: str,
     instructions: bytes,
     where: Tuple[int, int],
-    log: "Optional[ctypes.Array[ctypes.c_char]]",
+    log: "Optional[ctypes.Array[ctypes.c_char]]" = None,
+    level: int = 0,
 ) -> int:
     target, kind = where
     code = ctypes.create_string_buffer(instructions, len(instructions))
@@ -135,7 +145,7 @@ def _load(
         len(instructions) // 8,
         ctypes.addressof(code),
         ctypes.addressof(license_text),
-        1 if log else 0,
+        level,
         LOG_SIZE if log else 0,
         ctypes.addressof(log) if log else 0,
         0,
