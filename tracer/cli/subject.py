@@ -57,7 +57,8 @@ def unrecorded(recording: Recording) -> InputError:
 
 def running(reference: str, engine: Optional[str]) -> Running:
     """The running container that a word means. Raises InputError."""
-    return find_running(reference, engine, otherwise=f"{NO_FILE} either; {ANY_PROCESS}")
+    hint = ANY_PROCESS if engine else f"{NO_FILE} either; {ANY_PROCESS}"
+    return find_running(reference, engine, otherwise=hint)
 
 
 def recording_of(reference: str, engine: Optional[str], duration: Optional[float]) -> Recording:
@@ -75,7 +76,7 @@ def recording_of(reference: str, engine: Optional[str], duration: Optional[float
             f"{reference!r}: only root can record a container", "" if engine else NO_FILE
         )
     try:
-        found = find_running(reference, engine, otherwise=f"{NO_FILE} either")
+        found = find_running(reference, engine, otherwise="" if engine else f"{NO_FILE} either")
     except InputError:
         ended = on_hand.of_ended(reference, engine)
         if ended is None:
