@@ -30,6 +30,7 @@ BIND = mask_of(["net_bind_service"])
 # Docker lets everybody bind low ports in a container's own network; here nobody may.
 PORTS = ("--network", "none", "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024")
 USER = ("--user", "1024")
+SECUREBITS = 0x4C
 BIND_80 = """
 import socket
 try:
@@ -110,6 +111,26 @@ def test_root_against_another_user(
     decoded = engine.run("exec", "two", "capsh", f"--decode={bounding:016x}").stdout
     assert seccomp_trace("caps", "decode", f"{bounding:016x}").stdout == decoded
     assert "uid 1024, ambient empty; " in text(seccomp_trace, engine, "two")
+
+
+def test_securebits_are_those_that_capsh_has_set(seccomp_trace: SeccompTrace):
+    """
+    No file of /proc tells them; each that is set is named, with its lock.
+    """
+    setting = ["capsh", f"--secbits={SECUREBITS:#x}", "--", "-c", "exec sleep 1000"]
+    with subprocess.Popen(setting) as process:
+        eventually(lambda: comm(process.pid) == "sleep", what="it has executed sleep")
+        asked = ("caps", "show", "--pid", str(process.pid))
+        told = seccomp_trace(*asked).stdout
+        held = json.loads(seccomp_trace(*asked, "--format", "json").stdout)["held"]
+        process.kill()
+
+    assert [one["securebits"] for one in held] == [SECUREBITS]
+    assert " no-setuid-fixup no-setuid-fixup-locked no-cap-ambient-raise\n" in told
+
+
+def comm(process: int) -> str:
+    return Path(f"/proc/{process}/comm").read_text().strip()
 
 
 def test_an_added_capability_of_a_user_is_ambient_under_podman_alone(

@@ -18,6 +18,8 @@ _FIELDS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
 SECURE_NOROOT = 1 << 0  # include/uapi/linux/securebits.h
 SECURE_KEEP_CAPS = 1 << 4
+# The bits by their numbers, each with its lock, as systemd.exec(5) and setpriv(1) name them.
+_SECUREBITS = ("noroot", "no-setuid-fixup", "keep-caps", "no-cap-ambient-raise")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class Sets:
         return value
 
 
+def securebit_names(bits: int) -> Tuple[str, ...]:
+    """The names of securebits; what has none is a number."""
+    names = [name for bit in _SECUREBITS for name in (bit, f"{bit}-locked")]
+    known = [name for number, name in enumerate(names) if bits >> number & 1]
+    unknown = bits >> len(names) << len(names)
+    return (*known, *((f"{unknown:#x}",) if unknown else ()))
+
+
 @dataclass(frozen=True)
 class Ids:
     """A thread's user or group ids, as the reader's user namespace numbers them."""
@@ -52,8 +62,8 @@ class Credentials:
     """
     What the kernel's rules for capabilities ask of a thread.
 
-    `no_new_privileges`: None where the kernel does not tell. `securebits` nobody else is told: None
-    unless the thread itself was asked (PR_GET_SECUREBITS).
+    `no_new_privileges`: None where the kernel does not tell. `securebits`: None where nobody told;
+    /proc does not.
     """
 
     uids: Ids

@@ -78,13 +78,16 @@ def show(pid: Optional[int], engine: Optional[str], form: str, word: Optional[st
         if running
         else (read_process(pid or 0),)
     )
+    from tracer.session.credentials import with_securebits
+
+    found, why = with_securebits(found)
     held = holdings.holdings(found)
     last = last_capability()
     if form == "json":
         whole = {"container": _document(running), "engine": engine}
         click.echo(json.dumps({**whole, "held": holdings.document(held, engine, last)}, indent=1))
         return 0
-    for line in (*_head(running), *holdings.lines(held, engine, last)):
+    for line in (*_head(running), *holdings.lines(held, engine, last, why)):
         click.echo(line)
     return 0
 

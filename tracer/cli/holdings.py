@@ -15,7 +15,7 @@ from tracer.capabilities.execution import Outcome, execute
 from tracer.capabilities.explanation import explain
 from tracer.capabilities.names import mask_text, name_of, names_in, numbers_in
 from tracer.capabilities.namespace import Extent, UserNamespace, inside_of
-from tracer.capabilities.sets import KINDS, Credentials, Ids, Sets, Status
+from tracer.capabilities.sets import KINDS, Credentials, Ids, Sets, Status, securebit_names
 from tracer.container.process import Executable, Process
 from tracer.text import printable
 
@@ -23,7 +23,6 @@ _NAMED_AT_MOST = 4
 _LABEL = 18
 _COLUMN = 13
 _NOT_KNOWN = "not known, since the file's capabilities are not"
-_SECUREBITS = "not known: the kernel tells them to the thread itself alone"
 
 
 @dataclass(frozen=True)
@@ -72,12 +71,15 @@ def _beside_default(one: Holding, engine: Optional[str]) -> Optional[Tuple[Diffe
     return differences(one.credentials.sets, default_sets(engine, root=one.root))
 
 
-def lines(found: Sequence[Holding], engine: Optional[str], last: int) -> Iterator[str]:
-    """The table: a block for the first process, and for whoever differs from it."""
+def lines(found: Sequence[Holding], engine: Optional[str], last: int, why: str) -> Iterator[str]:
+    """
+    The table: a block for the first process, and for whoever differs from it. `why` securebits are
+    not known, where they are not.
+    """
     for place, one in enumerate(found):
         if place:
             yield ""
-        yield from _facts(one, last)
+        yield from _facts(one, last, why)
         yield from table(one.credentials.sets, last)
         after = _after_execve(one, last)
         if one.process.executable:
@@ -87,15 +89,21 @@ def lines(found: Sequence[Holding], engine: Optional[str], last: int) -> Iterato
             yield line(f"{engine}'s default", beside_text(beside, last))
 
 
-def _facts(one: Holding, last: int) -> Iterator[str]:
+def _facts(one: Holding, last: int, why: str) -> Iterator[str]:
     credentials, namespace = one.credentials, one.process.namespace
     yield line("process", _threads_text(one))
     yield line("user", _user_text(credentials, namespace))
     flag = {True: "yes", False: "no", None: "not known: this kernel does not tell"}
     yield line("no_new_privs", flag[credentials.no_new_privileges])
-    yield line("securebits", _SECUREBITS)
+    yield line("securebits", _securebits_text(credentials.securebits, why))
     yield line("user namespace", _namespace_text(namespace))
     yield line("executable", _executable_text(one.process.executable, last))
+
+
+def _securebits_text(bits: Optional[int], why: str) -> str:
+    if bits is None:
+        return f"not known: {why or 'it has ended meanwhile'}"
+    return " ".join(securebit_names(bits)) or "none"
 
 
 def line(label: str, text: str) -> str:

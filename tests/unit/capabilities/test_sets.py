@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.capabilities.sets import Ids, Sets, read_status
+from tracer.capabilities.sets import Ids, Sets, read_status, securebit_names
 from tracer.errors import InputError
 
 STATUS = """Name:\tsle\\nCapEff:\\tep
@@ -47,7 +47,7 @@ def test_every_field_is_read():
 
 def test_securebits_are_not_there():
     """
-    Nobody but the thread itself is told its securebits.
+    No file of /proc tells securebits.
     """
     assert read_status(STATUS).credentials.securebits is None
 
@@ -86,3 +86,20 @@ def test_what_is_no_status_is_refused(text: str):
     """
     with pytest.raises(InputError, match="no status"):
         read_status(text)
+
+
+@pytest.mark.parametrize(
+    "bits, names",
+    [
+        (0, ()),
+        (1, ("noroot",)),
+        (0xC, ("no-setuid-fixup", "no-setuid-fixup-locked")),
+        (0x50, ("keep-caps", "no-cap-ambient-raise")),
+        (0x301, ("noroot", "0x300")),
+    ],
+)
+def test_securebits_have_names(bits: int, names: tuple[str, ...]):
+    """
+    Each has its own name, and what has none is a number.
+    """
+    assert securebit_names(bits) == names

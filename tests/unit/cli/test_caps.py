@@ -138,7 +138,7 @@ def test_the_sets_are_those_of_the_status(sleeper: subprocess.Popen[str]):
             "mask": f"0x{mask:016x}",
             "names": list(names_in(mask, last_capability())),
         }
-    assert held["securebits"] is None
+    assert held["securebits"] in (0, None)  # only root is told
     assert held["differences"] is None
 
 
@@ -155,7 +155,6 @@ def test_the_table_says_who_what_and_why(sleeper: subprocess.Popen[str]):
         "docker's default",
     ]
     assert f"cat {sleeper.pid}" in done.stdout
-    assert "not known: the kernel tells them to the thread itself alone" in done.stdout
 
 
 def test_a_name_that_steers_terminals_is_escaped(tmp_path: Path):
