@@ -25,6 +25,7 @@
  */
 #include "capabilities.h"
 #include "kernel.h"
+#include "verdict.h"
 
 #define MAX_CHECKS_EACH 4096	/* so that one container cannot take all the room there is */
 #define EXISTS -17		/* somebody on another processor was faster */
@@ -99,12 +100,6 @@ struct asked {
 static __always_inline u64 call_argument(const void *registers, int offset)
 {
 	return (u64)peek(registers, offset);
-}
-
-/* The recording that a task's checks count for; 0: none. */
-static __always_inline u64 target(const struct thread *self)
-{
-	return self->verdict.open ? self->verdict.recording : self->verdict.outer;
 }
 
 static __always_inline bool is_own(const void *cred, const void *task)
@@ -326,7 +321,7 @@ int on_check(u64 *ctx)
 	if (!self)
 		return 0;
 	key.audit = audit_of(ctx);
-	key.recording = target(self);
+	key.recording = target(&self->verdict);
 	if (!key.recording || !is_own(asked.cred, task))
 		return 0;
 	asked.registers = (const void *)bpf_task_pt_regs(task);
@@ -339,7 +334,7 @@ int on_program(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
 	struct thread *self = threads.task_storage_get(task, 0, 0);
-	u64 recording = self ? target(self) : 0;
+	u64 recording = self ? target(&self->verdict) : 0;
 	struct holder *holder = recording ? holder_of(recording) : NULL;
 
 	if (holder)

@@ -20,6 +20,7 @@
  */
 #include "outcomes.h"
 #include "kernel.h"
+#include "verdict.h"
 
 #define MAX_ERRNO 4095
 #define MAX_SETTLED 512		/* numbers below have a bit */
@@ -39,12 +40,6 @@ BPF_F_TABLE("hash", struct observation_key, u64, begun, MAX_KINDS, BPF_F_NO_PREA
 BPF_F_TABLE("hash", struct outcome_key, u64, ended, MAX_KINDS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, struct outcome_room, rooms, MAX_ROOMS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(outcome_state, struct outcome_state, 1);
-
-/* The recording that a task's calls count for; 0: none. */
-static __always_inline u64 target(const struct verdict *self)
-{
-	return self->open ? self->recording : self->outer;
-}
 
 /* ---- Room ---- */
 

@@ -35,6 +35,7 @@
  */
 #include "recorder.h"
 #include "kernel.h"
+#include "verdict.h"
 #include "cgroup.h"
 #include "path.h"
 
@@ -735,12 +736,6 @@ static __always_inline void open_by_execve(struct verdict *self, const void *tas
 	head->unfiltered = 1;
 	head->root = root;
 	self->open = 1;
-}
-
-/* The recording that a task's calls count for now; 0: none. */
-static __always_inline u64 target(const struct verdict *self)
-{
-	return self->open ? self->recording : self->outer;
 }
 
 /* Under what the runtime hands over: a program may set no_new_privs for itself later. */
