@@ -148,6 +148,8 @@ MARKED: Tuple[Unmeant, ...] = (
 
 # Marked, and needed all the same: a filter, or a ruleset, without no_new_privs takes SYS_ADMIN.
 MEANT = frozenset({"do_seccomp", "seccomp_prepare_filter", "landlock_restrict_self"})
+# Where the functions have no names: the calls that ask by these.
+_MEANT_IN = frozenset({"seccomp", "prctl", "landlock_restrict_self"})
 _MARKED_BY_THE_KERNEL = "the kernel marks it as not meant (CAP_OPT_NOAUDIT)"
 _IDLE = {
     "CAP_FSETID": "asked at every chmod, and used only for a set-group-ID bit",
@@ -169,4 +171,6 @@ def unmeant(check: Check) -> Optional[str]:
 
 
 def _is_meant(check: Check) -> bool:
+    if not check.caller:
+        return check.capability == "CAP_SYS_ADMIN" and check.name in _MEANT_IN
     return check.caller.replace("__do_sys_", "").replace("__x64_sys_", "") in MEANT

@@ -46,6 +46,16 @@ def test_what_needs_sys_admin_without_no_new_privs_is_meant(caller: str):
     assert unmeant(check("CAP_SYS_ADMIN", "seccomp", audited=False, caller=caller)) is None
 
 
+@pytest.mark.parametrize("call", ["seccomp", "prctl", "landlock_restrict_self"])
+def test_that_is_known_by_the_call_where_functions_have_no_names(call: str):
+    """
+    Where the kernel tells its marks and hides its symbols, the call tells, of that capability.
+    """
+    assert unmeant(check("CAP_SYS_ADMIN", call, audited=False, caller="")) is None
+    assert unmeant(check("CAP_NET_ADMIN", call, audited=False, caller="")) is not None
+    assert unmeant(check("CAP_SYS_ADMIN", "openat", audited=False, caller="")) is not None
+
+
 # call, capability, caller, audited: meant?
 CHECKS = [
     ("capset", "CAP_SETPCAP", "cap_capset", True, False),
