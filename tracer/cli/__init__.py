@@ -7,11 +7,12 @@ Commands are imported when they are called, so that `--help` is fast and needs n
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 from contextlib import suppress
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import click
 
@@ -46,6 +47,9 @@ UNUSABLE = 2
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 
+# What write(2) says of a full disk, a full quota, a limit on files' size or a broken device.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 LINE_LIMIT = 4000
 
 
@@ -68,16 +72,22 @@ class Commands(click.Group):
         """Run a command; an expected error of it is said, and has an exit code."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # click would exit with 1, which means something else here
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more can be flushed there
-            return PIPE_CLOSED
+        except OSError as error:
+            return _unprinted(error, _failure(ctx))
         except CommandError as error:
             complain(error)
             return error.status
         except SeccompTraceError as error:
             for line in error.lines:
                 complain(line)
-            return TRACER_FAILED if ctx.invoked_subcommand in RECORDING else UNUSABLE
+            return _failure(ctx)
+
+    def make_context(self, *given: Any, **more: Any) -> click.Context:
+        """What is asked for; --help and --version are printed here, and by nobody else."""
+        try:
+            return super().make_context(*given, **more)
+        except OSError as error:
+            raise click.exceptions.Exit(_unprinted(error, UNUSABLE)) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without importing anything."""
@@ -121,6 +131,24 @@ def _reserve_standard_streams() -> None:
         if descriptor > 2:
             os.close(descriptor)
             return
+
+
+def _failure(ctx: click.Context) -> int:
+    return TRACER_FAILED if ctx.invoked_subcommand in RECORDING else UNUSABLE
+
+
+def _unprinted(error: OSError, status: int) -> int:
+    """
+    The exit code if standard output takes nothing more: of a closed pipe click itself would make 1,
+    which means something else here. Raises whatever else it was.
+    """
+    if error.filename is not None or error.errno not in (errno.EPIPE, *UNWRITABLE):
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes it when it ends
+    if error.errno == errno.EPIPE:
+        return PIPE_CLOSED
+    complain(f"standard output: cannot be written: {error.strerror}")
+    return status
 
 
 def complain(problem: object) -> None:

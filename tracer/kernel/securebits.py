@@ -38,4 +38,7 @@ def securebits() -> Dict[int, int]:
     if os.stat("/proc/self/ns/pid").st_ino != INITIAL:
         raise HostError("they are told by the host's numbers of processes", "ask on the host")
     with program.load(layout.offsets(btf.read(), MEMBERS), SOURCE) as loaded:
-        return dict(THREAD.iter_unpack(bpf.iterated(loaded.links["on_task"])))
+        try:
+            return dict(THREAD.iter_unpack(bpf.iterated(loaded.links["on_task"])))
+        except OSError as error:
+            raise HostError(f"the kernel does not tell securebits: {error.strerror}") from error

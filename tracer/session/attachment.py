@@ -97,6 +97,8 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
 
         def done() -> bool:
             head = recorder.heads().get(number)
+            if notes is not None:
+                notes.asked.make_room({number})
             if head is not None:
                 watch((seen_of(plan.target.name, head),))
             return head is None or watched.has_ended()

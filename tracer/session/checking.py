@@ -25,6 +25,7 @@ from tracer.session.assembly import LATE, Host, architecture_of, executable_name
 NAMESPACES = {checks.HOSTS: HOST, checks.CONTAINERS: CONTAINER, checks.INNER: INNER}
 NO_CALL = -1
 NOT_RECORDED = "capability checks were not recorded"
+DROPPED = f"{NOT_RECORDED} all: the recorder had no room for what was first held and asked for"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class Checking:
     kernel: Optional[checks.Checks] = None
     why: str = ""
     drops: bool = False
+
+    def make_room(self, kept: AbstractSet[int]) -> None:
+        """Forget what others than these recordings have filled the room with, if it is scarce."""
+        if self.kernel is not None and not self.drops:
+            held = self.kernel.holders().keys()
+            if len(held) > checks.CAPACITY["MAX_HOLDERS"] // 2:
+                self.kernel.release(held - kept)
 
     def release(self, ended: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants."""
@@ -104,10 +112,10 @@ def with_checks(
         notes = (*run.notes, checking.why) if checking.why else run.notes
         return replace(recording, runs={run.id: replace(run, notes=notes)})
     lost = checking.kernel.lost() + sum(_lost(part, part.holder) for part in parts if part.holder)
-    if checking.drops and LATE not in run.integrity:
-        lost += _has_dropped(parts, recording, host)
     found = tuple(_check(one, part, run, host) for part in parts for one in part.found)
     held = held or _held(parts)
+    if checking.drops and LATE not in run.integrity and _has_dropped(parts, recording, host):
+        held, run = None, replace(run, notes=(*run.notes, DROPPED))
     run = replace(run, capabilities=replace(held, lost=lost) if held else None)
     return replace(recording, runs={run.id: run}, checks=found)
 
@@ -119,8 +127,8 @@ def _lost(part: Noted, holder: checks.Holder) -> int:
 
 def _has_dropped(parts: Sequence[Noted], recording: Recording, host: Host) -> bool:
     """
-    Whether it has dropped all that it knew once, and begun anew: it notes who holds what when the
-    first program is executed, before any call of it.
+    Whether it has dropped all that it knew once, and begun anew, with what somebody else holds: it
+    notes who holds what when the first program is executed, before any call of it.
     """
     programs = (one for one in recording.observations if one.executable not in (RUNTIME, UNKNOWN))
     first = min((one.first.time for one in programs), default=None)

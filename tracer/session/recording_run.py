@@ -178,6 +178,7 @@ class Session:
             self._checking.release(strangers)
             if self._outcomes is not None:
                 self._outcomes.release(strangers)
+        self._checking.make_room(found.tree | {one.recording for one in found.containers})
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
             return tuple(seen_of(_title(one), one.head) for one in shown)
@@ -269,13 +270,17 @@ class Session:
 
     def leave(self) -> None:
         """
-        Let go of what a recorder that stays would keep: the command, and what of it is over, unless
-        a hook is still to fetch it.
+        Let go of what was noted beside the recording, and of what a recorder that stays would keep:
+        the command, and what of it is over, unless a hook is still to fetch it.
         """
-        if not self._recorder.is_resident:
-            return
         heads = self._recorder.heads()
         found = self._belongings(heads, self._ask)
+        mine = found.tree | {one.recording for one in found.containers}
+        self._checking.release(mine)
+        if self._outcomes is not None:
+            self._outcomes.release(mine)
+        if not self._recorder.is_resident:
+            return
         over = {one.recording for one in found.containers if _over(one.head)}
         self._recorder.release(found.tree | (over - self._recorder.claims()))
 

@@ -9,6 +9,7 @@ once they are known.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -70,8 +71,8 @@ class Refusals:
         self._messages = messages
         self._host = assembly.this_host()
         self._before: Mapping[Kind, Denied] = {}
-        self._uncertain = self._without_room = 0
         self._heard: List[Logged] = []
+        self._uncertain, self._without_room = self._count_uncertain(), self._count_without_room()
 
     def begin(self) -> None:
         """Forget what has been so far."""
@@ -104,8 +105,13 @@ class Refusals:
     def lost(self, containers: Sequence[Container], heads: Mapping[int, Head]) -> int:
         """How many refusals there was no room for."""
         theirs = _Theirs(containers, heads)
-        standings = self._kernel.standings().values()
-        full = sum(one.lost for one in standings if theirs.title_at(one.place))
+        standings = self._kernel.standings()  # before the denials: it counts what is missing
+        kept = Counter(kind.place for kind in self._kernel.counted())
+        full = sum(
+            one.lost + max(0, one.denials - kept[number])
+            for number, one in standings.items()
+            if theirs.title_at(one.place)
+        )
         return full + self._count_without_room() - self._without_room
 
     def _count_uncertain(self) -> int:

@@ -158,15 +158,39 @@ def test_what_cannot_be_said_is_no_error():
     assert done.stdout == b"went on\n"
 
 
-def test_nobody_reads_what_is_printed():
+@pytest.mark.parametrize("words", [["caps", "decode", "1"], ["--help"], ["caps", "--help"]])
+def test_nobody_reads_what_is_printed(words: list[str]):
     """
     A pipe that is closed (`caps decode ... | true`) ends any command with 141 and not a word.
     """
-    code = "import sys; from tracer.cli import main; sys.argv[1:] = ['caps', 'decode', '1']; main()"
     reader, writer = os.pipe()
     os.close(reader)
 
-    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE)
+    status, said = printing(words, writer)
 
     os.close(writer)
-    assert (done.returncode, done.stderr) == (cli.PIPE_CLOSED, b"")
+    assert (status, said) == (cli.PIPE_CLOSED, "")
+
+
+@pytest.mark.parametrize("words", [["caps", "decode", "1"], ["--version"], ["caps", "--help"]])
+def test_there_is_no_room_for_what_is_printed(words: list[str]):
+    """
+    A full disk is one line, and no traceback; nor does it look like a finding.
+    """
+    full = os.open("/dev/full", os.O_WRONLY)
+
+    status, said = printing(words, full)
+
+    os.close(full)
+    assert (status, said.count("\n")) == (cli.UNUSABLE, 1)
+    assert "standard output: cannot be written: No space left on device" in said
+
+
+def printing(words: list[str], output: int) -> tuple[int, str]:
+    """
+    The exit code of a command that prints there, and what it says elsewhere.
+    """
+    code = "from tracer.cli import main; main()"
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True)
+    return done.returncode, done.stderr

@@ -142,14 +142,15 @@ def test_kinds_of_checks_that_are_not_there_any_more_are_lost():
     assert run.capabilities is not None and run.capabilities.lost == 3 + 2 + 1
 
 
-@pytest.mark.parametrize("since, lost", [(5, 0), (7, 1)])
+@pytest.mark.parametrize("since", [5, 7])
 @pytest.mark.parametrize("drops", [False, True])
 @pytest.mark.parametrize("late", [False, True])
 def test_what_began_after_the_first_programs_first_call_has_been_dropped_before(
-    since: int, lost: int, drops: bool, late: bool
+    since: int, drops: bool, late: bool
 ):
     """
-    Where the kernel side drops what is old, and the program was there from its execution on.
+    Where the kernel side drops what is old, and the program was there from its execution on: what
+    is held now is somebody else's.
     """
     seen = recording("read", run=replace(IN_A_CONTAINER, integrity=(LATE,) * late))
     first = min(one.first.time for one in seen.observations)
@@ -159,8 +160,41 @@ def test_what_began_after_the_first_programs_first_call_has_been_dropped_before(
 
     made = with_checks(seen, asked, (Noted((), holder, {}),), host)
 
-    held = made.runs["run"].capabilities
-    assert held and held.lost == 3 + lost * drops * (not late)
+    (run,) = made.runs.values()
+    dropped = since > 6 and drops and not late
+    assert (run.capabilities is None) == dropped
+    assert any("no room" in note for note in run.notes) == dropped
+
+
+@pytest.mark.parametrize("others, is_made", [(2000, False), (2100, True)])
+@pytest.mark.parametrize("drops", [False, True])
+def test_room_is_made_of_what_others_have_filled(others: int, is_made: bool, drops: bool):
+    """
+    Half of the room is for others, whom nobody releases here; where old notes go by themselves
+    nothing is to be done.
+    """
+    kernel = Filled({number: HOLDER for number in range(others)})
+
+    Checking(cast(checks.Checks, kernel), drops=drops).make_room({5, 7})
+
+    released = set(range(others)) - {5, 7} if is_made and not drops else set()
+    assert kernel.released == released
+
+
+@dataclass
+class Filled:
+    """
+    What the kernel side holds of many, and what it was told to forget.
+    """
+
+    held: dict[int, checks.Holder]
+    released: Set[int] = frozenset()
+
+    def holders(self) -> dict[int, checks.Holder]:
+        return self.held
+
+    def release(self, ended: Set[int]) -> None:
+        self.released = ended
 
 
 def test_what_runs_already_was_asked_what_it_holds():

@@ -31,13 +31,14 @@ class Kernel:
 
     recording: int
     place: Place
+    kinds: int = 1
 
     def counted(self) -> Mapping[Kind, Denied]:
         kind = Kind(1, self.recording, 0, wire.AUDIT_ARCH_X86_64, 39, 1)
         return {kind: Denied(3, 600, 700, (0,) * 6, 8, 8, "program")}
 
     def standings(self) -> Mapping[int, Standing]:
-        return {1: Standing(self.place, 0, 1, 0, lost=2)}
+        return {1: Standing(self.place, 0, self.kinds, 0, lost=2)}
 
     def paths(self) -> Mapping[tuple[int, int], str]:
         return {}
@@ -49,13 +50,15 @@ class Kernel:
         return 0
 
 
-def found(recording: int, place: Place, head: Head = HEAD, id: str = "") -> tuple[int, int]:
+def found(
+    recording: int, place: Place, head: Head = HEAD, id: str = "", kinds: int = 1
+) -> tuple[int, int]:
     """
     How many denials of our container there are, and how many it lacks.
     """
     ours = Container(OURS, head, "podman", id, "ours", "", "crun", False, False)
     heads = {OURS: head, THEIRS: HEAD, WITHIN: namespace(outer=OURS)}
-    refusals = Refusals(cast(Denials, Kernel(recording, place)), None)
+    refusals = Refusals(cast(Denials, Kernel(recording, place, kinds)), None)
     count = sum(one.count for one in refusals.of([ours], heads))
     return count, refusals.lost([ours], heads)
 
@@ -100,3 +103,10 @@ def test_a_namespace_whose_birth_is_unknown_is_ours_while_we_run(
     head = container(container="", namespace=NUMBER, alive=alive, last_exit=last_exit)
 
     assert found(0, Place("", NUMBER, born or 0), head)[0] == count
+
+
+def test_kinds_that_are_not_there_any_more_are_lost():
+    """
+    Beside the recorder that stays the oldest give way: what was counted and is missing is said.
+    """
+    assert found(OURS, Place("", 0, OURS), kinds=4) == (3, 2 + 3)
