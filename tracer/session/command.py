@@ -58,20 +58,11 @@ class Signals:
         signal.signal(signal.SIGCHLD, self._children or signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def start(
-        self,
-        command: Sequence[str],
-        output: Optional[int],
-        *,
-        input: Optional[int] = None,
-        variables: Mapping[str, str] = MappingProxyType({}),
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, command: Sequence[str], output: Optional[int]) -> "subprocess.Popen[bytes]":
         """
-        Start the command with our standard streams; `output` replaces its standard output, `input`
-        its standard input. `variables` come on top of its environment.
+        Start the command that is to be recorded, as `start_beside`.
 
-        Raises CommandError: 127 if there is no such command, 126 if it cannot be executed, 128 + N
-        if signal N came before it was started.
+        Raises CommandError, too, if a signal came before: 128 + N for signal N.
         """
         early = self.next(0)
         while early is not None and early.si_signo == signal.SIGCHLD:  # of another child
@@ -80,6 +71,23 @@ class Signals:
             name = signal.Signals(early.si_signo).name
             problem = f"ended by {name} before the command was started"
             raise CommandError(problem, status=128 + early.si_signo)
+        return self.start_beside(command, output)
+
+    def start_beside(
+        self,
+        command: Sequence[str],
+        output: Optional[int],
+        *,
+        input: Optional[int] = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> "subprocess.Popen[bytes]":
+        """
+        Start what helps the command, with our standard streams; `output` replaces its standard
+        output, `input` its standard input. `variables` come on top of its environment. Signals that
+        wait go on waiting: they are the command's.
+
+        Raises CommandError: 127 if there is no such command, 126 if it cannot be executed.
+        """
         try:
             return subprocess.Popen(
                 list(command),

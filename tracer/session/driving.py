@@ -83,7 +83,9 @@ class Driving:
         }
         words, none = self._drive.words, subprocess.DEVNULL
         try:
-            return self._signals.start(words, STANDARD_ERROR, input=none, variables=variables)
+            return self._signals.start_beside(
+                words, STANDARD_ERROR, input=none, variables=variables
+            )
         except CommandError:
             self.ask("stop", [container])
             raise
@@ -91,7 +93,8 @@ class Driving:
     def ask(self, verb: str, containers: Sequence[Container]) -> None:
         """Have the engine do something to containers; what it says of it is not the command's."""
         words = [*self._drive.client, verb, *(one.id for one in containers)]
-        self._asked.append(self._signals.start(words, subprocess.DEVNULL, input=subprocess.DEVNULL))
+        none = subprocess.DEVNULL
+        self._asked.append(self._signals.start_beside(words, none, input=none))
 
     def finish(self) -> None:
         """Give a drive without a container, and the engine, a little time to end."""

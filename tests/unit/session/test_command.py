@@ -175,16 +175,37 @@ def test_waiting_ends_with_a_signal_but_not_with_a_childs_end(signals: Signals):
     assert wait_until(lambda: False, signals, OFTEN) == Ending.SIGNAL
 
 
-def test_the_end_of_another_child_does_not_keep_one_from_starting(signals: Signals, tmp_path: Path):
+def test_a_signal_that_came_early_keeps_the_command_from_being_started(signals: Signals):
     """
-    What is started second gets what it is given, though the first one's end has not been asked for.
+    Whoever wanted an end before there was anything to end has it, with a shell's exit code.
     """
-    place = tmp_path / "place"
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(CommandError, match="SIGTERM before the command was started") as caught:
+        signals.start(["true"], None)
+
+    assert caught.value.status == 128 + signal.SIGTERM
+
+
+def test_the_end_of_another_child_does_not_keep_one_from_starting(signals: Signals):
+    """
+    The second is started though the first one's end has not been asked for.
+    """
     first = signals.start(["true"], None)
     first.wait()
 
-    command = ["sh", "-c", 'cat >"$PLACE"']
-    second = signals.start(command, None, input=subprocess.DEVNULL, variables={"PLACE": str(place)})
+    assert run(signals, "sh", "-c", "exit 3") == 3
 
-    assert wait_for_command(second, signals, OFTEN, lambda: None) == 0
+
+def test_what_helps_gets_what_it_is_given(signals: Signals, tmp_path: Path):
+    """
+    An input and variables of its own.
+    """
+    place = tmp_path / "place"
+    command = ["sh", "-c", 'cat >"$PLACE"']
+    nothing, variables = subprocess.DEVNULL, {"PLACE": str(place)}
+
+    helper = signals.start_beside(command, None, input=nothing, variables=variables)
+
+    assert wait_for_command(helper, signals, OFTEN, lambda: None) == 0
     assert place.read_text() == ""

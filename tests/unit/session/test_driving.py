@@ -6,6 +6,8 @@ The engine is a program that writes down how it was called.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +105,26 @@ def test_a_drive_that_cannot_be_executed_leaves_no_container(
         driving.look([RUNNING])
     driving.finish()
 
+    assert (tmp_path / "asked").read_text() == f"stop {ID}\n"
+
+
+def test_a_pending_signal_keeps_neither_the_drive_nor_the_engine_from_being_started(
+    signals: Signals, engine: str, tmp_path: Path
+):
+    """
+    A signal is for whoever waits for the command, and is still there for him afterwards.
+    """
+    driving = Driving(Drive(("true",), (engine,)), signals)
+    os.kill(os.getpid(), signal.SIGINT)
+
+    driving.look([RUNNING])
+    driving.leave()
+    driving.look([RUNNING])
+    driving.leave()
+
+    pending = iter(lambda: signals.next(0), None)
+    assert signal.SIGINT in {one.si_signo for one in pending}
+    assert driving.status == 0 and driving.stopped
     assert (tmp_path / "asked").read_text() == f"stop {ID}\n"
 
 
