@@ -167,7 +167,9 @@ def test_a_failing_command_confirms_nothing_and_an_interrupted_one_leaves_nothin
     assert process.stderr is not None
     said = ""
     while "run 1 with CHOWN: works" not in said:
-        said += process.stderr.readline()
+        line = process.stderr.readline()
+        assert line, said
+        said += line
     eventually(lambda: podman.run("ps", "--quiet").stdout, what="a trial runs")
     assert read_complete(seccomp_trace.directory / RECORDING)
     process.send_signal(signal.SIGINT)
