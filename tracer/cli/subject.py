@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Optional, Sequence
 from tracer.cli import LINE_LIMIT, complain
 from tracer.cli.given import STANDARD_OUTPUT, refuse_twice
 from tracer.cli.results import read_recordings
-from tracer.container.first_process import ANY_PROCESS, Running, find_running
+from tracer.container.first_process import ANY_PROCESS, NotRunning, Running, find_running
 from tracer.errors import HostError, InputError
 from tracer.recording import Recording, merge
 from tracer.text import printable
@@ -66,7 +66,8 @@ def recording_of(reference: str, engine: Optional[str], duration: Optional[float
     What a container is seen to do: what the recorder that stays has of it from its start, or else
     what is recorded from now on, until it ends, a signal comes, or for so many seconds.
 
-    Raises InputError if there is no such container, HostError if it cannot be recorded here.
+    Raises InputError if there is no such container, or several may be meant; HostError if it cannot
+    be recorded here, or an engine that may have it is silent.
     """
     from tracer.session import on_hand
     from tracer.session.attachment import Target
@@ -77,8 +78,9 @@ def recording_of(reference: str, engine: Optional[str], duration: Optional[float
         )
     try:
         found = find_running(reference, engine, otherwise="" if engine else f"{NO_FILE} either")
-    except InputError:
-        ended = on_hand.of_ended(reference, engine)
+    except NotRunning as error:
+        stopped = {one.named.id for one in error.stopped}
+        ended = on_hand.of_ended(reference, engine, stopped)
         if ended is None:
             raise
         complain(f"{ended.name} has ended; it was recorded from its start")

@@ -13,10 +13,13 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+
+from tracer.errors import HostError
 
 ANSWER_SECONDS = 20
 KNOWN_RUNTIMES = ("runc", "crun", "youki")
@@ -66,6 +69,13 @@ class Engine(Protocol):
 
 def ask(command: Sequence[str]) -> str:
     """What a command prints on standard output; empty if it cannot be run or takes too long."""
+    with suppress(HostError):
+        return answer(command)
+    return ""
+
+
+def answer(command: Sequence[str]) -> str:
+    """The same for who has to know of silence. Raises HostError if it takes too long."""
     try:
         done = subprocess.run(
             list(command),
@@ -75,7 +85,9 @@ def ask(command: Sequence[str]) -> str:
             timeout=ANSWER_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.SubprocessError, ValueError):
+    except subprocess.TimeoutExpired as error:
+        raise HostError(f"{command[0]} gave no answer in {ANSWER_SECONDS} s") from error
+    except (OSError, ValueError):
         return ""
     return done.stdout.decode(errors="replace")
 
