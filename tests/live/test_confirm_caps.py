@@ -179,3 +179,24 @@ def test_a_failing_command_confirms_nothing_and_an_interrupted_one_leaves_nothin
     assert process.returncode == 130 and "interrupted" in rest
     assert not CONFIRMED.search(said + rest)
     assert not podman.run("ps", "--all", "--quiet").stdout
+
+
+def test_a_drive_that_cannot_be_executed_leaves_no_container(
+    seccomp_trace: SeccompTrace, podman: Engine, busybox: ImageLoader
+):
+    """
+    It is an error at once, and its container, which ignores being asked to stop, is gone.
+    """
+    drive = seccomp_trace.directory / "drive"
+    drive.write_text("no program")
+    drive.chmod(0o755)
+    command = podman.command("run", busybox(podman), "sleep", "1000")
+
+    done = seccomp_trace(
+        *("run", "-o", PROFILE, "--confirm-caps", "--drive", "./drive", "--", *command),
+        env=podman.environment,
+        timeout=30,
+    )
+
+    assert done.returncode == 126 and "a script needs a line that begins with #!" in done.stderr
+    assert not podman.run("ps", "--all", "--quiet").stdout

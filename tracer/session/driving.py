@@ -11,9 +11,8 @@ import shlex
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
-from tracer.errors import CommandError
 from tracer.session.belonging import Container
 from tracer.session.command import GRACE_SECONDS, Pace, Signals, wait_until
 
@@ -82,13 +81,7 @@ class Driving:
             ENGINE_VARIABLE: shlex.join(self._drive.client),
         }
         words, none = self._drive.words, subprocess.DEVNULL
-        try:
-            return self._signals.start_beside(
-                words, STANDARD_ERROR, input=none, variables=variables
-            )
-        except CommandError:
-            self.ask("stop", [container])
-            raise
+        return self._signals.start_beside(words, STANDARD_ERROR, input=none, variables=variables)
 
     def ask(self, verb: str, containers: Sequence[Container]) -> None:
         """Have the engine do something to containers; what it says of it is not the command's."""
@@ -105,10 +98,20 @@ class Driving:
         """Whether nothing of ours runs any more."""
         return all([one.poll() is not None for one in self._started()])
 
-    def leave(self) -> None:
-        """Leave nothing behind that we have started."""
-        for one in self._started():
-            end(one)
+    def leave(
+        self, child: "subprocess.Popen[bytes]", containers: Callable[[], Sequence[Container]]
+    ) -> None:
+        """
+        Leave nothing behind that was started: containers whose command still runs, for something
+        went wrong, are killed; the drive, whom we have asked, and the command are ended.
+        """
+        try:
+            running = [] if child.poll() is not None else [*filter(is_alive, containers())]
+            if running:
+                self.ask("kill", running)
+        finally:
+            for one in (*self._started(), child):
+                end(one)
 
     def _started(self) -> List["subprocess.Popen[bytes]"]:
         return [one for one in (self._process, *self._asked) if one is not None]
@@ -125,7 +128,12 @@ def end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
+def is_alive(container: Container) -> bool:
+    """Whether anything of a container runs, be it only its runtime."""
+    return container.head.alive > 0
+
+
 def _runs(container: Container) -> bool:
     """Whether a container's own program runs, and not only its runtime."""
     head = container.head
-    return head.alive > 0 and bool(head.executables or head.unnamed)
+    return is_alive(container) and bool(head.executables or head.unnamed)

@@ -92,7 +92,8 @@ def record(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Outcome:
             began = time.monotonic()
             child = signals.start(command, plan.output)
         drive = Driving(plan.drive, signals)
-        ending.callback(drive.leave)
+        if plan.drive.words:
+            ending.callback(drive.leave, child, session.containers)
 
         def look() -> None:
             watch(session.look())

@@ -30,7 +30,7 @@ from tracer.session import assembly, resident
 from tracer.session.belonging import Container
 from tracer.session.checking import Checking
 from tracer.session.command import GRACE_SECONDS, Pace, Signals, wait_for_command, wait_until
-from tracer.session.driving import LOOK_SECONDS, Drive, Driving, end
+from tracer.session.driving import LOOK_SECONDS, Drive, Driving, is_alive
 from tracer.session.looking import Tell
 from tracer.session.messages import Messages
 from tracer.session.recording_run import Plan as RecordingPlan
@@ -215,7 +215,7 @@ class _Attempt:
         self._expired = True
 
     def _running(self) -> List[Container]:
-        return [one for one in self._session.containers() if one.head.alive > 0]
+        return [one for one in self._session.containers() if is_alive(one)]
 
     def finish(self) -> None:
         """Wait for what is left: the last of the container's tasks, and a drive without one."""
@@ -224,11 +224,7 @@ class _Attempt:
 
     def leave(self) -> None:
         """Leave nothing behind that we have started."""
-        running = self._running()
-        if self._child.poll() is None and running:
-            self._driving.ask("kill", running)
-        self._driving.leave()
-        end(self._child)
+        self._driving.leave(self._child, self._session.containers)
 
     def outcome(self, status: int) -> Trial:
         """What the trial showed, once all is over."""

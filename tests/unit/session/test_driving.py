@@ -95,17 +95,34 @@ def test_a_drive_that_cannot_be_executed_leaves_no_container(
     signals: Signals, engine: str, tmp_path: Path
 ):
     """
-    The error is the caller's, and the container is asked to stop.
+    The error is the caller's; when he leaves, the container is killed and its command has ended.
     """
     (tmp_path / "broken").write_text("no program")
     (tmp_path / "broken").chmod(0o755)
     driving = Driving(Drive((f"{tmp_path}/broken",), (engine,)), signals)
+    child = signals.start(["sleep", "0.5"], None)
 
     with pytest.raises(CommandError, match="cannot be executed"):
         driving.look([RUNNING])
-    driving.finish()
+    driving.leave(child, lambda: [RUNNING])
 
-    assert (tmp_path / "asked").read_text() == f"stop {ID}\n"
+    assert (tmp_path / "asked").read_text() == f"kill {ID}\n"
+    assert child.returncode == 0
+
+
+def test_a_container_whose_command_has_ended_is_left_alone(
+    signals: Signals, engine: str, tmp_path: Path
+):
+    """
+    What is left of it ends by itself, and what has started it may be asked for no more.
+    """
+    driving = Driving(Drive(("true",), (engine,)), signals)
+    child = signals.start(["true"], None)
+    child.wait()
+
+    driving.leave(child, lambda: [RUNNING])
+
+    assert not (tmp_path / "asked").exists()
 
 
 def test_a_pending_signal_keeps_neither_the_drive_nor_the_engine_from_being_started(
@@ -115,12 +132,13 @@ def test_a_pending_signal_keeps_neither_the_drive_nor_the_engine_from_being_star
     A signal is for whoever waits for the command, and is still there for him afterwards.
     """
     driving = Driving(Drive(("true",), (engine,)), signals)
+    child = signals.start(["true"], None)
     os.kill(os.getpid(), signal.SIGINT)
 
     driving.look([RUNNING])
-    driving.leave()
+    driving.leave(child, list)
     driving.look([RUNNING])
-    driving.leave()
+    driving.leave(child, list)
 
     pending = iter(lambda: signals.next(0), None)
     assert signal.SIGINT in {one.si_signo for one in pending}
@@ -135,6 +153,6 @@ def test_a_drive_that_was_killed_has_a_shells_exit_code(signals: Signals, engine
     driving = Driving(Drive(("sh", "-c", "kill -KILL $$"), (engine,)), signals)
 
     driving.look([RUNNING])
-    driving.leave()
+    driving.finish()
 
     assert driving.is_over() and driving.status == 137
