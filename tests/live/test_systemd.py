@@ -35,7 +35,7 @@ mkdir -p /run/systemd/system /run/user/systemd/user
 cp "$1" /run/user/systemd/user
 export XDG_RUNTIME_DIR=/run/user HOME=/run/user SYSTEMD_LOG_TARGET=console
 "$0" --user --unit="${1##*/}" &
-until [ -e /sys/fs/bpf/seccomp-trace/recorder ]; do kill -0 $!; sleep 0.1; done
+until systemctl --user --quiet is-active "${1##*/}"; do kill -0 $!; sleep 0.1; done
 echo "it runs: $(ls /sys/fs/bpf/seccomp-trace/recorder/links)"
 systemctl --user stop "${1##*/}"
 echo "it is gone: $(mountpoint /sys/fs/bpf)"
