@@ -37,6 +37,9 @@ MULTIPLEXED: Mapping[str, Tuple[str, ...]] = {
 # An action and its errno; a name that is no errno stays a name.
 Said = Tuple[str, Union[int, str, None]]
 
+# What `is_fallback` is about; the call is missing, or forbidden.
+FALLBACKS: Tuple[Said, ...] = ((model.ERRNO, ENOSYS), (model.ERRNO, model.EPERM))
+
 
 def said(action: str, errno: Optional[int] = None, errno_name: str = "") -> Said:
     """Return what the kernel would answer, so that two spellings of one answer are equal."""
@@ -85,8 +88,7 @@ def is_fallback(rule: Rule) -> bool:
     Say whether this is an answer that we generate, which gives way to any permission: ENOSYS, or
     what the kernel itself was seen to answer.
     """
-    answers = ((model.ERRNO, ENOSYS), (model.ERRNO, model.EPERM))
-    return rule.comment.startswith(FALLBACK_MARK) and said_by(rule) in answers
+    return rule.comment.startswith(FALLBACK_MARK) and said_by(rule) in FALLBACKS
 
 
 def says_missing(rule: Rule) -> bool:

@@ -266,14 +266,27 @@ def _without_fallbacks(rules: Sequence[Rule], allowed: AbstractSet[str]) -> List
 def _with_fallbacks(
     rules: Tuple[Rule, ...], first: Profile, others: Sequence[Profile]
 ) -> Tuple[Rule, ...]:
-    """The same with the ENOSYS groups of later profiles, as far as nothing is said of a call."""
-    groups = [rule for one in others for rule in one.rules if calls.says_missing(rule)]
+    """
+    The same with the answers that we generated in later profiles, as far as nothing is said of a
+    call and the first one's default is another answer; ENOSYS goes before EPERM.
+    """
+    groups = [rule for one in others for rule in one.rules if calls.is_fallback(rule)]
+    for answer in calls.FALLBACKS:
+        same = [rule for rule in groups if calls.said_by(rule) == answer and is_for_all(rule)]
+        if answer != calls.said_otherwise(first):
+            rules = _with_fallback(rules, same)
+    return rules
+
+
+def _with_fallback(rules: Tuple[Rule, ...], groups: Sequence[Rule]) -> Tuple[Rule, ...]:
+    """The same with groups of one answer, in the group that is there or in a new one."""
     spoken = {name for rule in rules for name in rule.names}
     new = {name for rule in groups for name in rule.names} - spoken
     if not new:
         return rules
+    answer = calls.said_by(groups[0])
     for position, rule in enumerate(rules):
-        if calls.says_missing(rule) and is_for_all(rule):
+        if calls.is_fallback(rule) and calls.said_by(rule) == answer and is_for_all(rule):
             wider = replace(rule, names=tuple(sorted({*rule.names, *new})))
             return (*rules[:position], wider, *rules[position + 1 :])
     return (*rules, replace(groups[0], names=tuple(sorted(new)), kept={}))

@@ -19,7 +19,7 @@ from tracer.profile import combine, hosts, model
 from tracer.profile.combine import Conflict, denied_by, merge
 from tracer.profile.decide import Answer
 from tracer.profile.fallbacks import ENOSYS
-from tracer.profile.generate import FALLBACK_COMMENT
+from tracer.profile.generate import FALLBACK_COMMENT, answer_comment
 from tracer.profile.model import Circumstances, Condition, Family, Profile, Rule
 
 SOME = settings(max_examples=50, deadline=None)
@@ -316,6 +316,72 @@ def test_enosys_groups_of_ours_are_united_and_give_way():
         ("clone3",),
     ]
     assert merged.conflicts == ()
+
+
+@pytest.mark.parametrize("errno", [model.EPERM, ENOSYS])
+@pytest.mark.parametrize(
+    "default", [model.KILL_PROCESS, model.TRAP, model.ERRNO], ids=["kill", "trap", "errno"]
+)
+def test_what_another_was_seen_to_be_answered_it_is_answered(errno: int, default: str):
+    """
+    A call that another profile was made to answer is answered so, unless somebody allows it, and
+    whatever the first one's default is: a program that was told EPERM is not killed for it.
+    """
+    group = deny("rt_sigqueueinfo", "statx", errno=errno, comment=answer_comment(errno))
+    first = profile(allow("read"), default=default)
+
+    merged = merge(first, profile(allow("read"), group), profile(allow("statx"))).profile
+
+    assert outcome(merged, called("rt_sigqueueinfo")) == Answer(model.ERRNO, errno)
+    assert outcome(merged, called("statx")) == Answer(model.ALLOW)
+    needless = default == model.ERRNO and errno == model.EPERM
+    assert ("rt_sigqueueinfo" in {name for rule in merged.rules for name in rule.names}) is (
+        not needless
+    )
+
+
+def test_of_two_answers_to_a_call_enosys_stands_whoever_comes_first():
+    """
+    The order of later profiles makes no difference, and a program may know another way.
+    """
+    first = profile(allow("read"), default=model.KILL_PROCESS)
+    others = [
+        profile(deny("statx", errno=errno, comment=answer_comment(errno)))
+        for errno in (model.EPERM, ENOSYS)
+    ]
+
+    for profiles in (others, others[::-1]):
+        merged = merge(first, *profiles).profile
+        assert outcome(merged, called("statx")) == Answer(model.ERRNO, ENOSYS)
+
+
+@given(*[strategies.profiles()] * 3, strategies.calls())
+@SOME
+def test_answers_of_ours_keep_the_laws(
+    first: Profile, second: Profile, third: Profile, asked: Asked
+):
+    """
+    Groups of ours in later profiles are merged but once, in any order, and let nothing through.
+    """
+    second, third = (
+        replace(one, rules=(*one.rules, deny(*names, errno=errno, comment=answer_comment(errno))))
+        for one, names, errno in (
+            (second, ("statx", "ptrace"), model.EPERM),
+            (third, ("statx", "mount"), ENOSYS),
+        )
+    )
+    merged = merge(first, second, third).profile
+
+    one, other, *inputs = answers(
+        asked,
+        merged,
+        merge(first, third, second).profile,
+        *(hosts.with_architectures(one, [first, second, third]) for one in (first, second, third)),
+    )
+
+    assert one == other
+    assert merge(merged, second, third).profile == merged
+    assert not one.lets_through or any(each.lets_through for each in inputs)
 
 
 def test_a_default_that_lets_through_opens_the_result_but_for_what_all_deny():
