@@ -25,7 +25,6 @@ PODMAN = "podman"
 OCI = "oci"
 # SeccompProfile of the security-profiles-operator, YAML.
 SPO = "spo"
-DIALECTS = (DOCKER, PODMAN, OCI, SPO)
 
 # --- Actions, from runtime-spec; KILL is KILL_THREAD's old name ---
 
