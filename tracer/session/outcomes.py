@@ -17,7 +17,7 @@ from tracer.kernel.outcomes import Call, Ended, Outcomes
 from tracer.kernel.recorder import Content
 from tracer.kernel.wire import Head
 from tracer.recording import INTERRUPTED, SUCCESS, UNFINISHED, UNKNOWN, Observation, Recording, Run
-from tracer.session.assembly import architecture_of, executable_names
+from tracer.session.assembly import architecture_of, executable_names, head_reasons
 
 _Words = Mapping[Tuple[str, str, int], FrozenSet[str]]
 
@@ -37,7 +37,7 @@ def with_outcomes(
         return recording
     (run,) = recording.runs.values()
     ended = kernel.of(contents.keys())
-    doubt = _doubt(kernel, {number: heads.get(number) for number in contents})
+    doubt = _doubt(kernel, run, {number: heads.get(number) for number in contents})
     if doubt:
         notes = (*run.notes, f"how calls ended is not known: {doubt}")
         return replace(recording, runs={run.id: replace(run, notes=notes)})
@@ -46,7 +46,7 @@ def with_outcomes(
     return replace(recording, observations=tuple(observations))
 
 
-def _doubt(kernel: Outcomes, heads: Mapping[int, Optional[Head]]) -> str:
+def _doubt(kernel: Outcomes, run: Run, heads: Mapping[int, Optional[Head]]) -> str:
     """Why nothing is known of how the calls of these recordings ended; empty if it is."""
     known = [head for head in heads.values() if head is not None]
     lost = kernel.lost(heads.keys())
@@ -56,6 +56,8 @@ def _doubt(kernel: Outcomes, heads: Mapping[int, Optional[Head]]) -> str:
         return "it was running before that was noted"
     if any(head.strays for head in known):
         return "the kernel had no memory for some of its threads"
+    for reason in (*run.integrity, *(one for head in known for one in head_reasons(head))):
+        return f"{reason.text} ({reason.count})"  # what nobody saw may have ended in anything
     return f"there was no room for all of it ({lost})" if lost else ""
 
 

@@ -15,7 +15,7 @@ from tracer import syscalls
 from tracer.kernel import outcomes, wire
 from tracer.kernel.outcomes import Call, Ended
 from tracer.kernel.recorder import Content
-from tracer.recording import Recording, Run
+from tracer.recording import Reason, Recording, Run
 from tracer.session.assembly import Host, recording_of
 from tracer.session.outcomes import with_outcomes
 
@@ -51,7 +51,9 @@ def content(*calls: Call) -> Content:
     return Content(seen, {SHELL: "/bin/sh", OTHER_SHELL: "/bin/sh"})
 
 
-def told(kernel: Kernel, *calls: Call, head: Mapping[str, Any] = {}) -> Recording:
+def told(
+    kernel: Kernel, *calls: Call, head: Mapping[str, Any] = {}, run: Run = Run("run")
+) -> Recording:
     """
     A recording of these calls with what the kernel side has counted.
     """
@@ -59,7 +61,7 @@ def told(kernel: Kernel, *calls: Call, head: Mapping[str, Any] = {}) -> Recordin
     contents = {
         number: content(*(one for one in calls if one.recording == number)) for number in numbers
     }
-    recording = recording_of(Run("run"), contents.values(), HERE)
+    recording = recording_of(run, contents.values(), HERE)
     known = {number: heads.command(**{"born": 5, **head}) for number in numbers}
     return with_outcomes(recording, cast(outcomes.Outcomes, kernel), contents, known)
 
@@ -107,6 +109,8 @@ def test_one_program_in_several_of_the_kernels_recordings_is_one():
         (Kernel(), {"born": 3}, "running before"),
         (Kernel(), {"late": True}, "running before"),
         (Kernel(), {"strays": 1}, "no memory for some of its threads"),
+        (Kernel(), {"lost": 2}, "calls were seen for which no map had room (2)"),
+        (Kernel(), {"lost_tasks": 3}, "threads were born that could not be followed (3)"),
         (Kernel(without_room=7), {}, "no room for all of it (7)"),
     ],
 )
@@ -120,6 +124,18 @@ def test_nothing_is_told_of_a_run_that_is_in_doubt(
 
     assert made.observations[0].outcomes == ()
     assert why in made.runs["run"].notes[0]
+
+
+def test_nothing_is_told_of_a_run_that_is_not_complete():
+    """
+    Whatever the reason, what nobody saw may have ended in anything.
+    """
+    doubtful = Run("run", integrity=(Reason("programs-skipped", "the kernel skipped", 1),))
+
+    made = told(Kernel(), call(READ), run=doubtful)
+
+    assert made.observations[0].outcomes == ()
+    assert "not known: the kernel skipped (1)" in made.runs["run"].notes[0]
 
 
 def test_nothing_is_told_of_what_was_let_go_meanwhile():
