@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Sequence, Tuple
 import click
 
 from tracer.cli import complain
-from tracer.cli.trials import drive_words, engine_call
+from tracer.cli.trials import drive_words, engine_call, lasting_lines
 from tracer.container.arguments import EngineCall, is_privileged
 from tracer.errors import InputError
 
@@ -73,6 +73,9 @@ def confirm(wish: Wish, plan: Plan, outcome: Outcome, signals: Watchful) -> Opti
             f"{'; '.join(problems)}"
         )
         return None
+    lasting = list(lasting_lines(command, wish.call))
+    for line in lasting:
+        complain(line)
     with trial.plain_bench(complain) as bench:
         found = confirmation.confirm(bench, trying, asked, signals, _told)
     if found.problems:
@@ -82,7 +85,7 @@ def confirm(wish: Wish, plan: Plan, outcome: Outcome, signals: Watchful) -> Opti
         )
         return None
     user = confirmation.ambient_user(outcome.recordings[0])
-    for line in (*confirmed_lines(found), *ambient_lines(found, user, wish.call.engine)):
+    for line in (*confirmed_lines(found), *lasting, *ambient_lines(found, user, wish.call.engine)):
         complain(line)
     complain(f"flags: {' '.join(flags(found))}")
     return found

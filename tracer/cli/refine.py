@@ -207,12 +207,15 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
         left_out = f"without {number} calls" if number else "with all of the profile"
         complain(f"run {run}: {left_out}: {'works' if works else 'does not work'}")
 
+    lasting = list(trials.lasting_lines(plan.command, plan.call))
+    for line in lasting:
+        complain(line)
     with shelf() as files, Watchful() as signals, bench(complain) as tools:
         found = minimise(tools, plan, wish, files.put, signals, told)
     if found.problems:
         complain(f"nothing was written: {'; '.join(found.problems)}")
         return NOTHING_WRITTEN
-    for line in minimised_lines(found):
+    for line in (*minimised_lines(found), *lasting):
         complain(line)
     number = len(found.dropped)
     put_down(found.profile, place, output, f"{calls_text(number)} fewer, by {found.runs} runs")

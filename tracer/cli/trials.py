@@ -19,6 +19,7 @@ from tracer import files
 from tracer.cli import complain, options
 from tracer.cli.given import STANDARD_OUTPUT
 from tracer.container.arguments import EngineCall, find_engine
+from tracer.container.places import lasting_places
 from tracer.errors import InputError, OutputError
 from tracer.profile import formats, model
 from tracer.profile.model import Profile
@@ -85,6 +86,16 @@ def drive_words(text: Optional[str]) -> Tuple[str, ...]:
 def _check_program(name: str, what: str) -> None:
     if shutil.which(name) is None:
         raise InputError(f"{what}: {name}: no such program", "check the name and PATH")
+
+
+def lasting_lines(command: Sequence[str], call: EngineCall) -> Iterator[str]:
+    """What to say of a command whose runs are not alike for what they leave outside: one line."""
+    places = lasting_places(command, call)
+    if places:
+        yield (
+            f"what an earlier run has left in {', '.join(places)} is there in later ones: what is "
+            "needed only where it is not there yet is not missed"
+        )
 
 
 @contextmanager

@@ -138,10 +138,24 @@ def with_capabilities(
 
 def is_privileged(command: Sequence[str], call: EngineCall) -> bool:
     """Whether the container gets everything, capabilities among it, whatever else is said."""
-    tail = command[call.options :]
-    said = [words[0] for words in _options(tail[: _image(tail)])]
-    last = [word for word in said if word.partition("=")[0] == PRIVILEGED_OPTION][-1:]
-    return bool(last) and last[0].partition("=")[2] not in NO_WORDS
+    said = [value for name, value in named_options(command, call) if name == PRIVILEGED_OPTION]
+    return bool(said) and said[-1] not in NO_WORDS
+
+
+def named_options(command: Sequence[str], call: EngineCall) -> Iterator[Tuple[str, str]]:
+    """The options of a `run`: the name and the value of each, "" if it has none."""
+    for words in _options(command[call.options : image_of(command, call)]):
+        name, value = _said(words)
+        if not name.startswith("--"):  # `-itv VALUE`, `-vVALUE`, `-v=VALUE`
+            letters = words[0][1:].lstrip("".join(ALONE_LETTERS))
+            name, joined = f"-{letters[:1]}", letters[1:]
+            value = words[1] if len(words) > 1 else joined[joined.startswith("=") :]
+        yield name, value
+
+
+def image_of(command: Sequence[str], call: EngineCall) -> int:
+    """The index of the image of a `run`, in the whole command."""
+    return call.options + _image(command[call.options :])
 
 
 def to_its_end(command: Sequence[str], call: EngineCall) -> Tuple[str, ...]:
