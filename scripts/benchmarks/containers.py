@@ -231,7 +231,7 @@ def print_memory(place: Place) -> None:
             each[name] * count for name, count in (*counts, ("executables", head.executables))
         )
         print(
-            f"  kernel memory: {recorder.memory() / 2**20:.0f} MiB for the recorder, of which this "
+            f"  kernel memory: {recorder.memory() / 2**20:.0f} MiB for the recorder by itself, of which this "
             f"container took {taken / 1024:.1f} KiB ({head.observations} calls of programs); "
             f"{each['threads']:.0f} bytes for each thread on the host"
         )
@@ -239,7 +239,7 @@ def print_memory(place: Place) -> None:
 
 def entry_sizes(recorder: Recorder) -> Dict[str, float]:
     """What an entry of each map takes; a thread's storage without what the kernel adds to it."""
-    maps = recorder._loaded.maps  # how large they are is no business of a session
+    maps = recorder.loaded.maps
     sizes = {}
     for name, descriptor in maps.items():
         shape = bpf.map_shape(descriptor)
