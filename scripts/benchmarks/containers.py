@@ -231,8 +231,8 @@ def print_memory(place: Place) -> None:
             each[name] * count for name, count in (*counts, ("executables", head.executables))
         )
         print(
-            f"  kernel memory: {recorder.memory() / 2**20:.0f} MiB for the recorder by itself, of which this "
-            f"container took {taken / 1024:.1f} KiB ({head.observations} calls of programs); "
+            f"  kernel memory: {recorder.memory() / 2**20:.0f} MiB for the recorder by itself, of "
+            f"which this container took {taken / 1024:.1f} KiB ({head.observations} calls of programs); "
             f"{each['threads']:.0f} bytes for each thread on the host"
         )
 
