@@ -29,15 +29,14 @@
 
 /* A thread's call, from when it begins. */
 struct flight {
-	struct observation_key call;
+	struct outcome_key call;	/* its beginning */
 	__u64 settled[2][8];	/* native and 32-bit calls of this executable that have succeeded */
 	__u64 under_way;
 };
 
 BPF_TASK_STORAGE(threads, struct thread);
 BPF_TASK_STORAGE(flights, struct flight);
-BPF_F_TABLE("hash", struct observation_key, u64, begun, MAX_KINDS, BPF_F_NO_PREALLOC);
-BPF_F_TABLE("hash", struct outcome_key, u64, ended, MAX_KINDS, BPF_F_NO_PREALLOC);
+BPF_F_TABLE("hash", struct outcome_key, u64, counts, MAX_KINDS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, struct outcome_room, rooms, MAX_ROOMS, BPF_F_NO_PREALLOC);
 BPF_ARRAY(outcome_state, struct outcome_state, 1);
 
@@ -69,31 +68,9 @@ static __always_inline bool is_full(const struct outcome_room *room)
 	return !room || room->kinds >= MAX_KINDS_EACH;
 }
 
-static __always_inline void count_beginning(struct observation_key *call)
+static __always_inline void count(struct outcome_key *outcome)
 {
-	u64 *known = begun.lookup(call), once = 1;
-	struct outcome_room *room;
-	long refused = -1;
-
-	if (known) {
-		__sync_fetch_and_add(known, 1);
-		return;
-	}
-	room = room_of(call->recording);
-	if (!is_full(room))
-		refused = begun.insert(call, &once);
-	known = refused == EXISTS ? begun.lookup(call) : NULL;
-	if (!refused)
-		__sync_fetch_and_add(&room->kinds, 1);
-	else if (known)
-		__sync_fetch_and_add(known, 1);
-	else
-		lose(room);
-}
-
-static __always_inline void count_end(struct outcome_key *outcome)
-{
-	u64 *known = ended.lookup(outcome), once = 1;
+	u64 *known = counts.lookup(outcome), once = 1;
 	struct outcome_room *room;
 	long refused = -1;
 
@@ -103,8 +80,8 @@ static __always_inline void count_end(struct outcome_key *outcome)
 	}
 	room = room_of(outcome->recording);
 	if (!is_full(room))
-		refused = ended.insert(outcome, &once);
-	known = refused == EXISTS ? ended.lookup(outcome) : NULL;
+		refused = counts.insert(outcome, &once);
+	known = refused == EXISTS ? counts.lookup(outcome) : NULL;
 	if (!refused)
 		__sync_fetch_and_add(&room->kinds, 1);
 	else if (known)
@@ -116,7 +93,7 @@ static __always_inline void count_end(struct outcome_key *outcome)
 /* ---- Calls ---- */
 
 /* What a call is recorded as; see report and consider in recorder.c. */
-static __always_inline void describe(struct observation_key *call, const struct verdict *verdict,
+static __always_inline void describe(struct outcome_key *call, const struct verdict *verdict,
 				     const void *task, u32 number)
 {
 	call->recording = target(verdict);
@@ -143,7 +120,7 @@ int on_begin(u64 *ctx)
 {
 	void *task = (void *)bpf_get_current_task_btf();
 	struct thread *ours = threads.task_storage_get(task, 0, 0);
-	struct observation_key call = {};
+	struct outcome_key call = {.error = BEGUN};
 	struct flight *self;
 	u64 *settled;
 
@@ -152,7 +129,7 @@ int on_begin(u64 *ctx)
 	describe(&call, &ours->verdict, task, (u32)ctx[1]);
 	self = flights.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!self) {
-		count_beginning(&call);	/* whose end nobody will know */
+		count(&call);	/* whose end nobody will know */
 		return 0;
 	}
 	if (self->call.recording != call.recording || self->call.executable != call.executable)
@@ -161,7 +138,7 @@ int on_begin(u64 *ctx)
 	self->under_way = 1;
 	settled = settled_in(self);
 	if (!settled || !(*settled & bit_of(self)))
-		count_beginning(&call);
+		count(&call);
 	return 0;
 }
 
@@ -169,7 +146,7 @@ int on_return(u64 *ctx)
 {
 	void *task = (void *)bpf_get_current_task_btf();
 	struct flight *self = flights.task_storage_get(task, 0, 0);
-	struct outcome_key outcome = {};
+	struct outcome_key outcome;
 	s64 result = (s64)ctx[1];	/* a 32-bit call's need not be 64 bits wide */
 	u64 *settled;
 
@@ -180,18 +157,14 @@ int on_return(u64 *ctx)
 		return 0;
 	if (self->call.architecture == COMPAT)
 		result = (s32)result;
-	if (result < 0 && result >= -MAX_ERRNO)
-		outcome.error = (u32)-result;
+	outcome = self->call;
+	outcome.error = result < 0 && result >= -MAX_ERRNO ? (u32)-result : 0;
 	settled = settled_in(self);
 	if (!outcome.error && settled) {
 		if (*settled & bit_of(self))
 			return 0;
 		*settled |= bit_of(self);
 	}
-	outcome.recording = self->call.recording;
-	outcome.executable = self->call.executable;
-	outcome.architecture = self->call.architecture;
-	outcome.number = self->call.number;
-	count_end(&outcome);
+	count(&outcome);
 	return 0;
 }

@@ -7,13 +7,15 @@
 
 #include "recorder.h"
 
-/* One way in which calls of an observation ended. */
+#define BEGUN 0xffffffff
+
+/* One way in which calls of an observation ended, or that they began. */
 struct outcome_key {
 	__u64 recording;
 	__u64 executable;	/* that made the call: execve ends in another one */
 	__u32 architecture;	/* AUDIT_ARCH_* */
 	__u32 number;
-	__u32 error;		/* 0: it succeeded; 512 to 516: it was interrupted */
+	__u32 error;		/* 0: it succeeded; 512 to 516: it was interrupted; or BEGUN */
 	__u32 reserved;
 };
 

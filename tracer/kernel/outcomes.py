@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import AbstractSet, DefaultDict, Dict, Mapping, NamedTuple
 
-from tracer.kernel import bpf, program, wire
+from tracer.kernel import bpf, program
 
 SUCCESS = 0
+BEGUN = 0xFFFFFFFF  # how often a call began, among the errors in which it ended
 INTERRUPTED = range(512, 517)  # ERESTARTSYS and the like, which no program sees: linux/errno.h
 
 KEY = struct.Struct("=QQIIII")
@@ -25,14 +26,14 @@ STATE = struct.Struct("=Q")
 COUNT = struct.Struct("=Q")
 
 CAPACITY: Mapping[str, int] = MappingProxyType(
-    {"MAX_KINDS": 131072, "MAX_KINDS_EACH": 16384, "MAX_ROOMS": 4096}
+    {"MAX_KINDS": 262144, "MAX_KINDS_EACH": 16384, "MAX_ROOMS": 4096}
 )
 
 # on_return first: what begins before both are attached has not begun for either.
 SOURCE = program.Source(
     "outcomes.c",
     MappingProxyType({"on_return": "sys_exit", "on_begin": "sys_enter"}),
-    ("threads", "flights", "begun", "ended", "rooms", "outcome_state"),
+    ("threads", "flights", "counts", "rooms", "outcome_state"),
 )
 
 
@@ -62,6 +63,28 @@ class Ended:
         return SUCCESS not in self.errors and self.begun != sum(self.errors.values())
 
 
+# By call, how often it ended in each error, and how often it began.
+Counts = Mapping[Call, Mapping[int, int]]
+
+
+def ended(before: Counts, after: Counts) -> Mapping[Call, Ended]:
+    """
+    How calls ended by what was counted, which was read twice, one after the other.
+
+    Ends are counted as they were before and beginnings as they are after: no call that was under
+    way meanwhile looks ended. But each way of ending is among them that is there after: a first
+    success may come where the first reading has been already, and from then on its thread's errors
+    are counted and their beginnings are not.
+    """
+    return {
+        call: Ended(
+            now.get(BEGUN, 0),
+            {error: before.get(call, {}).get(error, 0) for error in now if error != BEGUN},
+        )
+        for call, now in after.items()
+    }
+
+
 class Outcomes:
     """
     How the calls of recorded tasks end from now on. A context manager: leaving it takes it out of
@@ -82,23 +105,16 @@ class Outcomes:
         self._loaded.close()
 
     def of(self, recordings: AbstractSet[int]) -> Mapping[Call, Ended]:
-        """
-        How the calls of these recordings ended.
+        """How the calls of these recordings ended."""
+        before = self._counts(recordings)
+        return ended(before, self._counts(recordings))
 
-        Beginnings are read last: whatever happens meanwhile, no call that is under way looks ended.
-        """
-        errors: DefaultDict[Call, Dict[int, int]] = defaultdict(dict)
-        for key, value in bpf.items_of(self._maps["ended"], recordings):
+    def _counts(self, recordings: AbstractSet[int]) -> Counts:
+        counts: DefaultDict[Call, Dict[int, int]] = defaultdict(dict)
+        for key, value in bpf.items_of(self._maps["counts"], recordings):
             *call, error, _ = KEY.unpack(key)
-            errors[Call(*call)][error] = COUNT.unpack(value)[0]
-        begun = {
-            Call(*wire.OBSERVATION_KEY.unpack(key)): COUNT.unpack(value)[0]
-            for key, value in bpf.items_of(self._maps["begun"], recordings)
-        }
-        return {
-            call: Ended(begun.get(call, 0), errors.get(call, {}))
-            for call in begun.keys() | errors.keys()
-        }
+            counts[Call(*call)][error] = COUNT.unpack(value)[0]
+        return counts
 
     def lost(self, recordings: AbstractSet[int]) -> int:
         """How much was not noted of these recordings, or nobody knows of which."""
@@ -110,6 +126,6 @@ class Outcomes:
 
     def release(self, gone: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants, and make room."""
-        for name in ("rooms", "begun", "ended"):
+        for name in ("rooms", "counts"):
             for key in [key for key, _ in bpf.items_of(self._maps[name], gone)]:
                 bpf.delete(self._maps[name], key)

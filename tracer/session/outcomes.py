@@ -56,8 +56,9 @@ def _doubt(kernel: Outcomes, run: Run, heads: Mapping[int, Optional[Head]]) -> s
         return "it was running before that was noted"
     if any(head.strays for head in known):
         return "the kernel had no memory for some of its threads"
-    for reason in (*run.integrity, *(one for head in known for one in head_reasons(head))):
-        return f"{reason.text} ({reason.count})"  # what nobody saw may have ended in anything
+    reasons = (*run.integrity, *(one for head in known for one in head_reasons(head)))
+    if reasons:  # what nobody saw may have ended in anything
+        return f"{reasons[0].text} ({reasons[0].count})"
     return f"there was no room for all of it ({lost})" if lost else ""
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import pytest
 
-from tracer.kernel.outcomes import SUCCESS, Ended
+from tracer.kernel.outcomes import BEGUN, SUCCESS, Call, Ended, ended
 
 EPERM, ENOSYS = 1, 38
+CALL = Call(1, 9, 0xC000003E, 332)
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,27 @@ def test_a_call_is_finished_if_each_one_that_began_has_ended(ended: Ended, is_un
     beginnings are not counted.
     """
     assert ended.is_unfinished is is_unfinished
+
+
+@pytest.mark.parametrize(
+    "before, after, errors, is_unfinished",
+    [
+        ({BEGUN: 2, EPERM: 2}, {BEGUN: 2, EPERM: 2}, {EPERM}, False),
+        ({BEGUN: 1, EPERM: 1}, {BEGUN: 1, EPERM: 1, SUCCESS: 1}, {EPERM, SUCCESS}, False),
+        ({EPERM: 1}, {BEGUN: 2, EPERM: 2}, {EPERM}, True),
+        ({BEGUN: 1}, {BEGUN: 1, EPERM: 1}, {EPERM}, True),
+        ({}, {BEGUN: 2, EPERM: 2}, {EPERM}, True),
+    ],
+    ids=["over", "success-passed-by", "more-began", "ended-meanwhile", "new"],
+)
+def test_nothing_looks_ended_that_happened_while_it_was_read(
+    before: dict[int, int], after: dict[int, int], errors: set[int], is_unfinished: bool
+):
+    """
+    A success that the first reading went past is found by the second, and what began or ended in
+    between has not ended.
+    """
+    found = ended({CALL: before}, {CALL: after})[CALL]
+
+    assert set(found.errors) == errors
+    assert found.is_unfinished is is_unfinished
