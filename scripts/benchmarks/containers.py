@@ -232,8 +232,8 @@ def print_memory(place: Place) -> None:
         )
         print(
             f"  kernel memory: {recorder.memory() / 2**20:.0f} MiB for the recorder by itself, of "
-            f"which this container took {taken / 1024:.1f} KiB ({head.observations} calls of programs); "
-            f"{each['threads']:.0f} bytes for each thread on the host"
+            f"which this container took {taken / 1024:.1f} KiB ({head.observations} calls of "
+            f"programs); {each['threads']:.0f} bytes for each thread on the host"
         )
 
 
