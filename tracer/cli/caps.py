@@ -190,10 +190,7 @@ def _recording(
 
 
 def _doubts(found: Required, runs: int) -> Iterator[str]:
-    if found.unknown:
-        yield f"not complete: {len(found.unknown)} of {runs} runs have no capability checks"
-    if found.lost:
-        yield f"not complete: {found.lost} capability checks could not be kept"
+    yield from (f"not complete: {line}" for line in writing.incomplete_lines(found, runs))
     if found.needed and found.ambient:
         yield (
             "the first program was not root: under podman --cap-add gives it ambient capabilities, "

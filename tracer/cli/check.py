@@ -16,6 +16,7 @@ from tracer.capabilities.required import required
 from tracer.cli import complain, options
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
+from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
 from tracer.profile.check import Denial, FloorDenial, Held, denials, floor_denials
@@ -91,6 +92,8 @@ def _needed(whole: Recording) -> FrozenSet[str]:
             f"--caps {REQUIRED}: not all runs have capability checks",
             "seccomp-trace caps required says why; --caps names a set",
         )
+    for line in required_lines(found, len(whole.runs)):
+        complain(f"not complete: {line}")
     return frozenset(found.capabilities)
 
 

@@ -12,9 +12,10 @@ import click
 
 from tracer.capabilities.given import named_sets
 from tracer.capabilities.required import required
-from tracer.cli import options
+from tracer.cli import complain, options
 from tracer.cli.given import profiles_in, refuse_twice
-from tracer.cli.results import read_recordings
+from tracer.cli.required import incomplete_lines as required_lines
+from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
 from tracer.profile.lint import lint as remarks_on
 from tracer.profile.releases import OLDEST, Release, release_text
@@ -88,12 +89,15 @@ def _needs(recordings: Sequence[str], sets: Sequence[str]) -> Optional[Needs]:
     """What the container needs, as far as options tell."""
     if not recordings:
         return Needs(named_sets(sets)) if sets else None
-    found = required(merge(*read_recordings(recordings)))
+    whole = merge(*read_recordings(recordings))
+    found = required(whole)
     if found.unknown:
         raise InputError(
             "--recording: not all runs have capability checks",
             "seccomp-trace caps required says why; --caps names a set instead",
         )
+    for line in (*incomplete_lines(whole), *required_lines(found, len(whole.runs))):
+        complain(f"not complete: {line}")
     calls = {one.capability: frozenset(use.call for use in one.uses) for one in found.needed}
     return Needs(named_sets(sets) if sets else frozenset(found.capabilities), calls)
 

@@ -39,6 +39,14 @@ def flags(found: Required) -> Tuple[str, ...]:
     return ("--cap-drop=all", *(f"--cap-add={name}" for name in _short(found)))
 
 
+def incomplete_lines(found: Required, runs: int) -> Iterator[str]:
+    """Why more may be needed by these recordings of so many runs, a line each."""
+    if found.unknown:
+        yield f"{len(found.unknown)} of {runs} runs have no capability checks"
+    if found.lost:
+        yield f"{found.lost} capability checks could not be kept"
+
+
 def document(found: Required) -> str:
     """All of it as JSON."""
     whole = {

@@ -85,6 +85,20 @@ def test_what_a_recording_needs_may_be_asked_about(tmp_path: Path):
     assert done.returncode == 0
 
 
+def test_what_the_required_set_may_lack_is_said(tmp_path: Path):
+    """
+    Of checks that were lost nobody knows what they were for; other sets do not depend on them.
+    """
+    mask = mask_of(["sys_admin"])
+    lossy = Run("run", capabilities=Capabilities(0, HOST, 0, mask, mask, mask, 0, 3))
+    whole = recording("read", run=lossy)
+
+    required, named = (checked(tmp_path, whole, "--caps", caps) for caps in ("required", "none"))
+
+    assert "not complete: 3 capability checks could not be kept" in required.stderr
+    assert named.stderr == ""
+
+
 def test_a_call_that_is_denied_in_some_runs_counts_once(tmp_path: Path):
     """
     Two containers made it, and one of them could not under this profile.

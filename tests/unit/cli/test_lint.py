@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.unit.recordings import check
 from tracer.capabilities.names import mask_of
-from tracer.recording import HOST, Capabilities, Recording, Run, to_json
+from tracer.recording import HOST, Capabilities, Reason, Recording, Run, to_json
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
 PROFILE = (
@@ -24,13 +25,20 @@ PROFILE = (
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """
-    A profile, a recording of a program that sets a hardware clock by ioctl, and one without checks.
+    A profile, a recording of a program that sets a hardware clock by ioctl, one that has lost
+    some, and one without checks.
     """
     mask = mask_of(["sys_time", "sys_pacct"])
     run = Run("run", capabilities=Capabilities(0, HOST, 0, mask, mask, mask, 0))
     whole = Recording({"run": run}, checks=(check("CAP_SYS_TIME", "ioctl"),))
     (tmp_path / "profile.json").write_text(PROFILE)
     (tmp_path / "clock.rec").write_text(to_json(whole))
+    doubted = replace(
+        run,
+        capabilities=Capabilities(0, HOST, 0, mask, mask, mask, 0, 3),
+        integrity=(Reason("tasks-lost", "threads could not be followed", 2),),
+    )
+    (tmp_path / "lost.rec").write_text(to_json(replace(whole, runs={"run": doubted})))
     (tmp_path / "old.rec").write_text(to_json(Recording({"run": Run("run")})))
     return tmp_path
 
@@ -66,6 +74,18 @@ def test_capabilities_are_those_recorded_as_needed_or_named(
     assert done.stderr == ""
     found = {code for code in ("never-succeeds", "serves-nothing") if f"[{code}]" in done.stdout}
     assert sorted(found) == codes
+
+
+def test_what_may_lack_something_is_said(place: Path):
+    """
+    A set that more may belong to is judged by, and it is said why.
+    """
+    done = linted(place, "--recording", "lost.rec")
+
+    assert "[never-succeeds]" in done.stdout
+    for line in ("threads could not be followed (2)", "3 capability checks could not be kept"):
+        assert line in done.stderr
+    assert done.stderr.count("not complete: ") == 2
 
 
 @pytest.mark.parametrize(
