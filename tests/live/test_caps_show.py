@@ -119,11 +119,13 @@ def test_securebits_are_those_that_capsh_has_set(seccomp_trace: SeccompTrace):
     """
     setting = ["capsh", f"--secbits={SECUREBITS:#x}", "--", "-c", "exec sleep 1000"]
     with subprocess.Popen(setting) as process:
-        eventually(lambda: comm(process.pid) == "sleep", what="it has executed sleep")
-        asked = ("caps", "show", "--pid", str(process.pid))
-        told = seccomp_trace(*asked).stdout
-        held = json.loads(seccomp_trace(*asked, "--format", "json").stdout)["held"]
-        process.kill()
+        try:
+            eventually(lambda: comm(process.pid) == "sleep", what="it has executed sleep")
+            asked = ("caps", "show", "--pid", str(process.pid))
+            told = seccomp_trace(*asked).stdout
+            held = json.loads(seccomp_trace(*asked, "--format", "json").stdout)["held"]
+        finally:
+            process.kill()
 
     assert [one["securebits"] for one in held] == [SECUREBITS]
     assert " no-setuid-fixup no-setuid-fixup-locked no-cap-ambient-raise\n" in told
