@@ -5,16 +5,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Optional
 
 import click
 
-from tracer.cli import LINE_LIMIT, TRACER_FAILED, options
+from tracer.cli import TRACER_FAILED, options
 from tracer.cli.given import baseline_in
+from tracer.cli.life import life
 from tracer.cli.results import Results, deliver
 from tracer.profile.making import Wanted
-from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.session.attachment import Plan
@@ -71,14 +70,9 @@ def attach(
 
 
 def _record(results: Results, wanted: Wanted, plan: Plan, signals: Signals) -> int:
-    from tracer.report.life import Life
     from tracer.session import attachment
 
-    with Life(sys.stderr) as life:
-
-        def tell(line: str) -> None:
-            life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
-
-        recording = attachment.attach(plan, signals, life.show, tell)
+    with life() as (show, tell):
+        recording = attachment.attach(plan, signals, show, tell)
     written = deliver(results, wanted, recording)
     return 0 if written is not None and written.as_asked else TRACER_FAILED

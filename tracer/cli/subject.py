@@ -8,16 +8,15 @@ that is there; all else is a container, and everything is one whose --engine is 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Optional, Sequence
 
-from tracer.cli import LINE_LIMIT, complain
+from tracer.cli import complain
 from tracer.cli.given import STANDARD_OUTPUT, refuse_twice
+from tracer.cli.life import life
 from tracer.cli.results import read_recordings
 from tracer.container.first_process import ANY_PROCESS, NotRunning, Running, find_running
 from tracer.errors import HostError, InputError
 from tracer.recording import Recording, merge
-from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.session.attachment import Target
@@ -94,17 +93,12 @@ def recording_of(reference: str, engine: Optional[str], duration: Optional[float
 
 
 def _attached(target: Target, duration: Optional[float]) -> Recording:
-    from tracer.report.life import Life
     from tracer.session import attachment
     from tracer.session.command import Signals
 
-    with Signals() as signals, Life(sys.stderr) as life:
-
-        def tell(line: str) -> None:
-            life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
-
+    with Signals() as signals, life() as (show, tell):
         try:
-            return attachment.attach(attachment.Plan(target, duration), signals, life.show, tell)
+            return attachment.attach(attachment.Plan(target, duration), signals, show, tell)
         except InputError as error:
             gone = f"{target.name}: it ended before it could be recorded"
             raise InputError(gone, "the recorder that stays records from the start") from error
