@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
 import click
 
-from tracer.cli import INTERRUPTED, LINE_LIMIT, TRACER_FAILED, complain, options, trials
+from tracer.cli import INTERRUPTED, TRACER_FAILED, complain, options, trials
 from tracer.cli.confirming import Wish, confirm, remembered, wish_in
 from tracer.cli.given import baseline_in
+from tracer.cli.life import life
 from tracer.cli.results import Results, Written, deliver
 from tracer.profile.making import Wanted
 from tracer.text import printable
@@ -89,15 +89,10 @@ def _run(results: Results, wanted: Wanted, plan: Plan, wish: Optional[Wish]) -> 
 
 
 def _record(plan: Plan, signals: Watchful) -> Outcome:
-    from tracer.report.life import Life
     from tracer.session.recording_run import record
 
-    with Life(sys.stderr) as life:
-
-        def tell(line: str) -> None:
-            life.say(f"seccomp-trace: {printable(line, LINE_LIMIT)}")
-
-        outcome = record(plan, signals, life.show, tell)
+    with life() as (show, tell):
+        outcome = record(plan, signals, show, tell)
     for name in outcome.failed:
         complain(f"{printable(name)} never came to run a program: nothing was recorded")
     if not outcome.recordings and not outcome.failed:
