@@ -19,7 +19,7 @@ from tracer.capabilities.execution import (
     Program,
     granting,
 )
-from tracer.capabilities.names import LAST_NAMED, names_in, numbers_in
+from tracer.capabilities.names import LAST_NAMED, names_in, numbers_in, short_name
 from tracer.capabilities.namespace import UserNamespace, inside_of
 from tracer.capabilities.sets import Credentials
 
@@ -55,7 +55,7 @@ def explain(
 
 def some(mask: int, last: int = LAST_NAMED) -> str:
     """The capabilities of a set, if they are few; else how many."""
-    names = [name[4:] if name.startswith("CAP_") else name for name in names_in(mask, last)]
+    names = [short_name(name) for name in names_in(mask, last)]
     if not names:
         return "none"
     if len(names) > _NAMED_AT_MOST:

@@ -13,8 +13,9 @@ from typing import AbstractSet, Iterable, Optional, Tuple
 from tracer.errors import InputError
 
 # include/uapi/linux/capability.h (6.18), in the order of their numbers.
+PREFIX = "CAP_"
 NAMES: Tuple[str, ...] = tuple(
-    "CAP_" + name
+    PREFIX + name
     for name in (
         "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP "
         "LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER "
@@ -43,6 +44,19 @@ def name_of(number: int, last: int = LAST_NAMED) -> str:
     return NAMES[number] if number <= min(last, LAST_NAMED) else str(number)
 
 
+def short_name(name: str) -> str:
+    """The same without CAP_, as engines take it; a number as it is."""
+    return name[len(PREFIX) :] if name.startswith(PREFIX) else name
+
+
+def flags(names: Iterable[str]) -> Tuple[str, ...]:
+    """The options of podman and docker that give a container these; no option gives a number."""
+    return (
+        "--cap-drop=all",
+        *(f"--cap-add={short_name(name)}" for name in names if name in NAMES),
+    )
+
+
 def names_in(mask: int, last: int = LAST_NAMED) -> Tuple[str, ...]:
     """The names of a mask's bits in the order of their numbers, numbers for those without."""
     return tuple(name_of(number, last) for number in numbers_in(mask))
@@ -60,7 +74,7 @@ def number_of(word: str, last: Optional[int] = None) -> int:
     Raises InputError for one that nobody knows, or that a kernel whose last is `last` has not.
     """
     upper = word.upper()
-    number = _NUMBERS.get(upper if upper.startswith("CAP_") else f"CAP_{upper}")
+    number = _NUMBERS.get(upper if upper.startswith(PREFIX) else f"{PREFIX}{upper}")
     if number is None:
         return _by_number(word)
     if last is not None and number > last:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Callable, Dict, Iterator, List, Mapping, Tuple
 
-from tracer.capabilities.names import NAMES
+from tracer.capabilities.names import NAMES, flags, short_name
 from tracer.capabilities.required import Demand, Required, Use
 from tracer.profile import yaml
 from tracer.text import printable
@@ -31,12 +31,7 @@ def lines(found: Required) -> Iterator[str]:
     yield from _demand_lines("inside", found.inner)
     if found.unused:
         yield f"{'unused':14}{', '.join(found.unused)}"
-    yield f"{'flags':14}{' '.join(flags(found))}"
-
-
-def flags(found: Required) -> Tuple[str, ...]:
-    """The options of podman and docker that give a container what is needed, and no more."""
-    return ("--cap-drop=all", *(f"--cap-add={name}" for name in _short(found)))
+    yield f"{'flags':14}{' '.join(flags(found.capabilities))}"
 
 
 def incomplete_lines(found: Required, runs: int) -> Iterator[str]:
@@ -59,7 +54,7 @@ def document(found: Required) -> str:
         "out_of_reach": [_demand_document(one) for one in found.out_of_reach],
         "inside": [_demand_document(one) for one in found.inner],
         "unused": list(found.unused),
-        "flags": list(flags(found)),
+        "flags": list(flags(found.capabilities)),
         "ambient": found.ambient,
         "runs_without_checks": list(found.unknown),
         "checks_lost": found.lost,
@@ -69,9 +64,10 @@ def document(found: Required) -> str:
 
 def kubernetes(found: Required) -> str:
     """The `securityContext` of a container in a pod: names without CAP_."""
+    names = [short_name(name) for name in found.capabilities if name in NAMES]
     capabilities: Dict[str, List[str]] = {"drop": ["ALL"]}
-    if _short(found):
-        capabilities["add"] = list(_short(found))
+    if names:
+        capabilities["add"] = names
     return yaml.render({"securityContext": {"capabilities": capabilities}}).rstrip("\n")
 
 
@@ -94,10 +90,6 @@ FORMATS: Mapping[str, Callable[[Required], str]] = {
     "kubernetes": kubernetes,
     "oci": oci,
 }
-
-
-def _short(found: Required) -> Tuple[str, ...]:
-    return tuple(name[len("CAP_") :] for name in found.capabilities if name in NAMES)
 
 
 def _needed_lines(found: Required) -> Iterator[str]:

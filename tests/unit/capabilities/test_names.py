@@ -152,3 +152,15 @@ def test_an_option_that_says_all_means_every_name():
     `all` among an option's names is every one with a name.
     """
     assert names.known_names(["chown", "ALL"]) == set(names.NAMES)
+
+
+def test_engines_are_told_names_without_cap_and_no_numbers():
+    """
+    No engine has an option for a capability that has no name.
+    """
+    assert names.flags(["CAP_CHOWN", "CAP_KILL", "63"]) == (
+        "--cap-drop=all",
+        "--cap-add=CHOWN",
+        "--cap-add=KILL",
+    )
+    assert names.flags([]) == ("--cap-drop=all",)
