@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Sequence, Tuple
 
 import click
 
+from tracer.capabilities.names import flags, short_name
 from tracer.cli import complain
 from tracer.cli.trials import drive_words, engine_call, lasting_lines
 from tracer.container.arguments import EngineCall, is_privileged
@@ -87,7 +88,7 @@ def confirm(wish: Wish, plan: Plan, outcome: Outcome, signals: Watchful) -> Opti
     user = confirmation.ambient_user(outcome.recordings[0])
     for line in (*confirmed_lines(found), *lasting, *ambient_lines(found, user, wish.call.engine)):
         complain(line)
-    complain(f"flags: {' '.join(flags(found))}")
+    complain(f"flags: {' '.join(flags(found.needed))}")
     return found
 
 
@@ -124,14 +125,9 @@ def ambient_lines(found: Confirmed, user: Optional[int], engine: str) -> Iterato
         yield f"podman gives them to user {user} in the ambient set: every program of his has them"
 
 
-def flags(found: Confirmed) -> Tuple[str, ...]:
-    """The options of podman and docker that give what was confirmed."""
-    return ("--cap-drop=all", *(f"--cap-add={name[len('CAP_'):]}" for name in found.needed))
-
-
 def short(names: Sequence[str]) -> str:
     """Capabilities as engines take them, in a sentence."""
-    return ", ".join(name[len("CAP_") :] for name in names) or "none"
+    return ", ".join(short_name(name) for name in names) or "none"
 
 
 def _runs(number: int) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import AbstractSet, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
 
-from tracer.capabilities.names import NAMES, mask_of, names_in
+from tracer.capabilities.names import NAMES, mask_of, names_in, short_name
 from tracer.capabilities.required import required
 from tracer.container import arguments
 from tracer.errors import CommandError
@@ -22,8 +22,6 @@ from tracer.session.recording_run import Outcome
 from tracer.session.refinement import INTERRUPTED
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt_as
 from tracer.session.verification import end_problems
-
-PREFIX = "CAP_"
 
 Works = Callable[[FrozenSet[str]], bool]
 Told = Callable[[int, Tuple[str, ...], Tuple[str, ...]], None]
@@ -187,7 +185,7 @@ class _Confirming:
     def works(self, names: FrozenSet[str]) -> bool:
         """Whether the command ends as it did, with these; what was interrupted did not."""
         given = _in_order(names)
-        trial = None if self._is_over() else self._attempt([name[len(PREFIX) :] for name in given])
+        trial = None if self._is_over() else self._attempt([short_name(name) for name in given])
         if trial is None:
             return False
         self.runs += 1

@@ -13,7 +13,8 @@ from typing import Optional
 
 import pytest
 
-from tracer.cli.confirming import ambient_lines, confirmed_lines, flags
+from tracer.capabilities.names import flags
+from tracer.cli.confirming import ambient_lines, confirmed_lines
 from tracer.session.confirmation import Confirmed
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
@@ -66,7 +67,7 @@ def test_what_was_found_is_told_with_what_it_proves():
         "missed, although nothing recorded asked for them: SETFCAP",
     ]
     assert lines[3].startswith("by 7 runs besides the recorded one; this proves only that")
-    assert flags(found) == ("--cap-drop=all", "--cap-add=CHOWN", "--cap-add=SETFCAP")
+    assert flags(found.needed) == ("--cap-drop=all", "--cap-add=CHOWN", "--cap-add=SETFCAP")
 
 
 def test_that_nothing_is_missed_is_said_in_two_lines():
@@ -79,7 +80,7 @@ def test_that_nothing_is_missed_is_said_in_two_lines():
         "confirmed: no capability was missed",
         "by 1 run besides the recorded one",
     ]
-    assert flags(found) == ("--cap-drop=all",)
+    assert flags(found.needed) == ("--cap-drop=all",)
 
 
 @pytest.mark.parametrize(
