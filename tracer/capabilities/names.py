@@ -12,8 +12,8 @@ from typing import AbstractSet, Iterable, Optional, Tuple
 
 from tracer.errors import InputError
 
-# include/uapi/linux/capability.h (6.18), in the order of their numbers.
 PREFIX = "CAP_"
+# include/uapi/linux/capability.h (6.18), in the order of their numbers.
 NAMES: Tuple[str, ...] = tuple(
     PREFIX + name
     for name in (
