@@ -7,6 +7,7 @@ Servers are started as their Debian packages start them, as root, which they giv
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
 import signal
@@ -25,6 +26,7 @@ from tracer.capabilities.required import required
 # Docker lets everybody bind low ports in a container's own network; here nobody may.
 PORTS = ("--network", "none", "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024")
 CONFIRMED = re.compile("confirmed, for each was missed: (.*)")
+FLAGS = re.compile("flags: (.*)")
 OWNS_A_FILE = "cd /tmp && touch own && chown 33 own"
 
 
@@ -135,18 +137,71 @@ def test_what_nothing_recorded_is_found_and_told(
     command = podman.command("run", *own, busybox(podman), "sh", "-c", f"{OWNS_A_FILE} && {looks}")
 
     done = seccomp_trace(
-        *("run", "-o", PROFILE, "--recording", RECORDING, "--confirm-caps", "--", *command),
+        *("run", "-o", "-", "--recording", RECORDING, "--confirm-caps", "--", *command),
         env=podman.environment,
     )
 
     assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["syscalls"]
     assert "missed, although nothing recorded asked for them: SETFCAP" in done.stderr
-    lines = done.stderr.splitlines()
-    assert lines[-1].endswith("flags: --cap-drop=all --cap-add=CHOWN --cap-add=SETFCAP")
-    assert "this proves only that" in lines[-2]
-    recording = read_complete(seccomp_trace.directory / RECORDING)
-    assert required(recording).confirmed == ("CAP_CHOWN", "CAP_SETFCAP")
+    found = required(read_complete(seccomp_trace.directory / RECORDING))
+    assert found.confirmed == ("CAP_CHOWN", "CAP_SETFCAP")
+    assert FLAGS.findall(done.stderr) == ["--cap-drop=all --cap-add=CHOWN --cap-add=SETFCAP"]
     assert not podman.run("ps", "--all", "--quiet").stdout
+
+
+def test_the_profile_allows_what_the_command_does_without_what_it_does_not_miss(
+    seccomp_trace: SeccompTrace, podman: Engine, busybox: ImageLoader
+):
+    """
+    What it falls back to is in the profile, which starts it with the flags; the recording makes the
+    very same profile, on top of the same baseline. Where an earlier run leaves something is told.
+    """
+    other_way = f"{OWNS_A_FILE} && {{ chroot / true || mkdir -m 700 /tmp/other; }}"
+    rules = [
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["chroot"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_CHROOT"]}},
+    ]
+    baseline = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}
+    (seccomp_trace.directory / "base.json").write_text(json.dumps(baseline, indent=2))
+    program = (busybox(podman), "sh", "-c", other_way)
+    command = podman.command("run", "-v", f"{seccomp_trace.directory}:/data", *program)
+    own = ("-o", PROFILE, "--recording", RECORDING, "--baseline", "base.json", "--confirm-caps")
+
+    done = seccomp_trace("run", *own, "--", *command, env=podman.environment)
+    again = seccomp_trace("generate", "--baseline", "base.json", "-o", "-", RECORDING)
+
+    assert done.returncode == 0, done.stderr
+    profile = seccomp_trace.directory / PROFILE
+    assert "recorded as needed, but not missed: SYS_CHROOT" in done.stderr
+    assert re.search("so in the profile, too: .*mkdir", done.stderr), done.stderr
+    assert re.search("run . with CHOWN under the new profile: works", done.stderr), done.stderr
+    assert done.stderr.count(f"left in {seccomp_trace.directory} is there in later ones") == 2
+    assert again.stdout == profile.read_text()
+    (flags,) = FLAGS.findall(done.stderr)
+    assert flags == "--cap-drop=all --cap-add=CHOWN"
+    podman.run("run", "--rm", *podman.security(profile), *flags.split(), *program)
+
+
+def test_a_profile_that_does_not_go_with_the_flags_is_no_success(
+    seccomp_trace: SeccompTrace, podman: Engine, busybox: ImageLoader
+):
+    """
+    What a baseline denies stays denied: that the command does not do under it is found and told.
+    """
+    deny = {"names": ["chown", "lchown", "fchownat"], "action": "SCMP_ACT_ERRNO"}
+    baseline = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [deny]}
+    (seccomp_trace.directory / "base.json").write_text(json.dumps(baseline, indent=2))
+    command = podman.command("run", busybox(podman), "sh", "-c", OWNS_A_FILE)
+
+    done = seccomp_trace(
+        *("run", "-o", PROFILE, "--baseline", "base.json", "--confirm-caps", "--", *command),
+        env=podman.environment,
+    )
+
+    assert done.returncode == 125, done.stderr
+    assert "under the new profile it does not do with these: exit code 1" in done.stderr
+    assert CONFIRMED.search(done.stderr)
 
 
 def test_a_failing_command_confirms_nothing_and_an_interrupted_one_leaves_nothing(

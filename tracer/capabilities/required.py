@@ -15,7 +15,7 @@ from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Mapping, Option
 
 from tracer.capabilities.names import names_in, number_of
 from tracer.capabilities.unmeant import unmeant
-from tracer.recording import HOST, INNER, RUNTIME, Check, Recording
+from tracer.recording import HOST, INNER, RUNTIME, Capabilities, Check, Recording
 
 EXECUTING = frozenset({"execve", "execveat"})
 
@@ -56,11 +56,11 @@ class Required:
     `needed`: granted, and meant; or missed, which may have no uses. `tried`: runs whose command was
     run again with less, `confirmed` what these missed, `unmissed` what they asked for and did not
     miss. `refused`: asked for in vain, and nothing else served. `unused`: in the bounding set of
-    every run, and never needed. `out_of_reach`: asked of the host's user namespace by a container
-    that has its own: no option gives it that. `inner`: granted in a user namespace that was made
-    inside, which takes none of the container's. `ambient`: a first program was not root, and so
-    needs them in its ambient set. `unknown`: runs without checks. `lost`: checks that could not be
-    kept. `baseline`: what is among those needed whatever was seen.
+    every run that had more than it misses, and never needed. `out_of_reach`: asked of the host's
+    user namespace by a container that has its own: no option gives it that. `inner`: granted in a
+    user namespace that was made inside, which takes none of the container's. `ambient`: a first
+    program was not root, and so needs them in its ambient set. `unknown`: runs without checks.
+    `lost`: checks that could not be kept. `baseline`: what is among those needed whatever was seen.
     """
 
     needed: Tuple[Demand, ...]
@@ -103,7 +103,8 @@ def required(recording: Recording) -> Required:
         unmissed=tuple(one for one in asked_for if one.capability not in wanted),
         refused=_demands(one for one in own if not one.granted and not _is_settled(one, granted)),
         unused=_unused(
-            [one.bounding for one in held], wanted | {one.capability for one in asked_for}
+            [one.bounding for one in held if not _is_bare(one)],
+            wanted | {one.capability for one in asked_for},
         ),
         out_of_reach=_demands(one for one in beyond if not one.granted),
         inner=_demands(one for one in inner if one.granted),
@@ -133,6 +134,11 @@ def _confirmed(recording: Recording) -> Dict[str, Tuple[str, ...]]:
         for id, one in held.items()
         if one is not None and one.confirmed is not None
     }
+
+
+def _is_bare(held: Capabilities) -> bool:
+    """Whether a run was given no more than it misses, and so does not tell what is not used."""
+    return held.confirmed is not None and not held.bounding & ~held.confirmed
 
 
 def _and_missed(asked_for: Tuple[Demand, ...], wanted: AbstractSet[str]) -> Tuple[Demand, ...]:

@@ -14,13 +14,16 @@ import click
 
 from tracer.capabilities.names import flags, short_name
 from tracer.cli import complain
-from tracer.cli.trials import drive_words, engine_call, lasting_lines
+from tracer.cli.trials import drive_words, engine_call, lasting_lines, shelf
 from tracer.container.arguments import EngineCall, is_privileged
 from tracer.errors import InputError
+from tracer.profile import formats
+from tracer.profile.making import Wanted, make
+from tracer.profile.model import Profile
+from tracer.recording import Recording
 
 if TYPE_CHECKING:
-    from tracer.recording import Recording
-    from tracer.session.confirmation import Confirmed
+    from tracer.session.confirmation import Confirmed, Tried
     from tracer.session.recording_run import Outcome, Plan
     from tracer.session.trial import Watchful
 
@@ -57,7 +60,9 @@ def wish_in(
     return Wish(call, drive_words(drive))
 
 
-def confirm(wish: Wish, plan: Plan, outcome: Outcome, signals: Watchful) -> Optional[Confirmed]:
+def confirm(
+    wish: Wish, plan: Plan, wanted: Wanted, outcome: Outcome, signals: Watchful
+) -> Optional[Confirmed]:
     """Try the recorded command with less, and say what that showed; None if nothing came of it."""
     from tracer.session import confirmation, trial
     from tracer.session.recording_run import as_asked
@@ -77,8 +82,10 @@ def confirm(wish: Wish, plan: Plan, outcome: Outcome, signals: Watchful) -> Opti
     lasting = list(lasting_lines(command, wish.call))
     for line in lasting:
         complain(line)
-    with trial.plain_bench(complain) as bench:
-        found = confirmation.confirm(bench, trying, asked, signals, _told)
+    with shelf() as files, trial.plain_bench(complain) as bench:
+        found = confirmation.confirm(
+            bench, trying, asked, lambda one: files.put(tried(one, wanted)), signals, _told
+        )
     if found.problems:
         complain(
             f"no capabilities were confirmed, after {_runs(found.runs)} more: "
@@ -92,8 +99,19 @@ def confirm(wish: Wish, plan: Plan, outcome: Outcome, signals: Watchful) -> Opti
     return found
 
 
-def _told(run: int, given: Tuple[str, ...], problems: Tuple[str, ...]) -> None:
-    complain(f"run {run} with {short(given)}: {'; '.join(problems) or 'works'}")
+def tried(recording: Recording, wanted: Wanted) -> Profile:
+    """
+    The profile that is written for a recording; to be tried here, it has the floor of the runtime
+    that was used, whatever other floor is wanted.
+    """
+    return formats.read(make(recording, replace(wanted, runtimes=None)).text, "the new profile")
+
+
+def _told(tried: Tried) -> None:
+    under = " under the new profile" if tried.profiled else ""
+    complain(
+        f"run {tried.run} with {short(tried.given)}{under}: {'; '.join(tried.problems) or 'works'}"
+    )
 
 
 def confirmed_lines(found: Confirmed) -> Iterator[str]:
@@ -106,9 +124,14 @@ def confirmed_lines(found: Confirmed) -> Iterator[str]:
         yield f"recorded as needed, but not missed: {short(found.unmissed)}"
     if found.unrecorded:
         yield f"missed, although nothing recorded asked for them: {short(found.unrecorded)}"
+    if found.added:
+        yield f"called with these alone, and so in the profile, too: {', '.join(found.added)}"
+    if found.apart:
+        yield f"under the new profile it does not do with these: {'; '.join(found.apart)}"
     yield (
-        f"by {_runs(found.runs)} besides the recorded one; this proves only that the command and "
-        "its drive end as they did then: what they do not exercise, or do not judge, may be missing"
+        f"by {_runs(found.runs)} besides the recorded one, the last of them under the new profile; "
+        "this proves only that the command and its drive end as they did then: what they do not "
+        "exercise, or do not judge, may be missing"
     )
 
 
@@ -132,10 +155,3 @@ def short(names: Sequence[str]) -> str:
 
 def _runs(number: int) -> str:
     return "1 run" if number == 1 else f"{number} runs"
-
-
-def remembered(recording: Recording, found: Confirmed) -> Recording:
-    """The recording, with what was confirmed."""
-    from tracer.session.confirmation import with_confirmed
-
-    return with_confirmed(recording, found.needed)

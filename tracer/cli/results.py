@@ -41,12 +41,14 @@ class Written:
     """
     Where a recording's profile, and the recording itself if it was kept, are now.
 
-    `as_asked`: both are where they were asked to be, and the recording is complete.
+    `as_asked`: both are where they were asked to be, and the recording is complete. `complete`: it
+    is that, wherever they are.
     """
 
     profile: str
     recording: str
     as_asked: bool
+    complete: bool = True
 
 
 class Results:
@@ -116,16 +118,23 @@ class Results:
         suffix = "" if recording.complete else INCOMPLETE
         kept, kept_as_asked = self._keep(to_json(recording), name, suffix)
         profile, as_asked = self._write_profile(made.text, name, suffix)
-        return Written(profile, kept, as_asked and kept_as_asked and recording.complete)
+        as_asked = as_asked and kept_as_asked and recording.complete
+        return Written(profile, kept, as_asked, recording.complete)
 
-    def rewrite(self, recording: Recording, written: Written) -> None:
+    def rewrite(self, recording: Recording, made: Made, written: Written) -> Written:
         """
-        Write a recording that has come to know more where it was written, if it was kept at all.
+        Write the results of a recording that has come to know more where they were written before,
+        the recording if it was kept at all. What has lost its completeness is put beside them.
 
         Raises OutputError if there is no room anywhere.
         """
+        suffix = INCOMPLETE if written.complete and not recording.complete else ""
+        kept = Saved("", True)
         if written.recording:
-            _save_new(written.recording, to_json(recording), is_recording)
+            kept = _save_new(written.recording + suffix, to_json(recording), is_recording)
+        profile = _save_new(written.profile + suffix, made.text, is_profile)
+        as_asked = written.as_asked and kept.as_asked and profile.as_asked and recording.complete
+        return Written(profile.place, kept.place, as_asked, recording.complete)
 
     def _keep(self, text: str, name: str, suffix: str) -> Saved:
         if self._recording is not None:
@@ -223,6 +232,20 @@ def deliver(results: Results, wanted: Wanted, recording: Recording) -> Optional[
     for line in incomplete_lines(recording):
         complain(f"not complete: {line}")
     return written
+
+
+def deliver_anew(
+    results: Results, wanted: Wanted, recording: Recording, written: Written
+) -> Optional[Written]:
+    """Make a profile again, of a recording that has come to know more; as `deliver`."""
+    try:
+        rewritten = results.rewrite(recording, make(recording, wanted), written)
+    except OutputError as error:
+        complain(error)
+        return None
+    for line in incomplete_lines(recording) if written.complete else ():
+        complain(f"not complete: {line}")
+    return rewritten
 
 
 def incomplete_lines(recording: Recording) -> List[str]:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, List, Optional, Tuple
 import click
 
 from tracer.cli import INTERRUPTED, TRACER_FAILED, complain, options, trials
-from tracer.cli.confirming import Wish, confirm, remembered, wish_in
+from tracer.cli.confirming import Wish, confirm, wish_in
 from tracer.cli.given import baseline_in
 from tracer.cli.life import life
-from tracer.cli.results import Results, Written, deliver
+from tracer.cli.results import Results, Written, deliver, deliver_anew
 from tracer.profile.making import Wanted
 from tracer.text import printable
 
 if TYPE_CHECKING:
+    from tracer.session.confirmation import Confirmed
     from tracer.session.recording_run import Outcome, Plan
     from tracer.session.trial import Watchful
 
@@ -80,9 +81,13 @@ def _run(results: Results, wanted: Wanted, plan: Plan, wish: Optional[Wish]) -> 
     with Watchful() as signals:
         outcome = _record(plan, signals)
         results.check_number(outcome.recordings)
+        if wish is not None:
+            return _confirmed(results, wanted, plan, wish, outcome, signals)
         written = [deliver(results, wanted, one) for one in outcome.recordings]
-        if wish is not None and not _confirm(results, outcome, written, wish, plan, signals):
-            return outcome.status or (INTERRUPTED if signals.interrupted else TRACER_FAILED)
+    return _status(outcome, written)
+
+
+def _status(outcome: Outcome, written: List[Optional[Written]]) -> int:
     if not written:
         return outcome.status or TRACER_FAILED
     return outcome.status if all(one and one.as_asked for one in written) else TRACER_FAILED
@@ -102,19 +107,34 @@ def _record(plan: Plan, signals: Watchful) -> Outcome:
     return outcome
 
 
-def _confirm(
+def _confirmed(
     results: Results,
-    outcome: Outcome,
-    written: List[Optional[Written]],
-    wish: Wish,
+    wanted: Wanted,
     plan: Plan,
+    wish: Wish,
+    outcome: Outcome,
     signals: Watchful,
-) -> bool:
-    """Whether trials have confirmed what the command needs; its recording then has that, too."""
-    found = confirm(wish, plan, outcome, signals)
+) -> int:
+    """
+    Deliver what was recorded, and again with what trials have shown; the exit code.
+
+    What was printed cannot be taken back: standard output has it once, whatever the trials end in.
+    """
+    found: Optional[Confirmed] = None
+    written: List[Optional[Written]] = []
+    recordings = outcome.recordings
+    if not results.to_standard_output:
+        written = [deliver(results, wanted, one) for one in recordings]
+    try:
+        found = confirm(wish, plan, wanted, outcome, signals)
+        if found is not None and found.recording is not None:
+            recordings = (found.recording,)
+    finally:
+        if results.to_standard_output:
+            written = [deliver(results, wanted, one) for one in recordings]
     if found is None:
-        return False
-    for recording, place in zip(outcome.recordings, written):
-        if place is not None:
-            results.rewrite(remembered(recording, found), place)
-    return True
+        return outcome.status or (INTERRUPTED if signals.interrupted else TRACER_FAILED)
+    if not results.to_standard_output:
+        (recording,) = recordings
+        written = [deliver_anew(results, wanted, recording, one) if one else one for one in written]
+    return TRACER_FAILED if found.apart else _status(outcome, written)

@@ -24,6 +24,7 @@ from tracer.errors import HostError
 from tracer.kernel import audit
 from tracer.kernel.audit import Audit
 from tracer.kernel.denials import counting
+from tracer.kernel.outcomes import Outcomes
 from tracer.kernel.recorder import Recorder
 from tracer.recording import Reason, Recording
 from tracer.session import assembly, resident
@@ -94,6 +95,7 @@ class Bench:
     refusals: Optional[Refusals] = None
     hears_logs: bool = True
     asked: Checking = Checking()
+    ended: Optional[Outcomes] = None
 
 
 class Watchful(Signals):
@@ -160,7 +162,13 @@ def attempt_as(bench: Bench, plan: Plan, command: Sequence[str], signals: Watchf
         bench.refusals.begin()
     with ExitStack() as ending:
         with bench.recorder.command() as number:
-            session = Session(RecordingPlan(plan.command), bench.recorder, number, bench.asked)
+            session = Session(
+                RecordingPlan(plan.command),
+                bench.recorder,
+                number,
+                asked=bench.asked,
+                ended=bench.ended,
+            )
             ending.callback(session.leave)
             child = signals.start(arguments.to_its_end(command, plan.call), plan.output)
         one = _Attempt(bench, plan, session, signals, child)

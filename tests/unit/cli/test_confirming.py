@@ -55,19 +55,36 @@ def test_what_cannot_be_confirmed_is_said_before_anything_runs(
 
 def test_what_was_found_is_told_with_what_it_proves():
     """
-    What was missed, what was not, what nothing recorded, how many runs, and what that proves.
+    What was missed, what was not, what nothing recorded, what is called besides, how many runs, and
+    what that proves.
     """
-    found = Confirmed(("CAP_CHOWN", "CAP_SETFCAP"), ("CAP_KILL",), ("CAP_SETFCAP",), 7)
+    found = Confirmed(
+        ("CAP_CHOWN", "CAP_SETFCAP"), ("CAP_KILL",), ("CAP_SETFCAP",), 7, added=("mkdir", "sync")
+    )
 
     lines = list(confirmed_lines(found))
 
-    assert lines[:3] == [
+    assert lines[:4] == [
         "confirmed, for each was missed: CHOWN, SETFCAP",
         "recorded as needed, but not missed: KILL",
         "missed, although nothing recorded asked for them: SETFCAP",
+        "called with these alone, and so in the profile, too: mkdir, sync",
     ]
-    assert lines[3].startswith("by 7 runs besides the recorded one; this proves only that")
+    assert lines[4].startswith("by 7 runs besides the recorded one, the last of them under the new")
+    assert "this proves only that" in lines[4] and len(lines) == 5
     assert flags(found.needed) == ("--cap-drop=all", "--cap-add=CHOWN", "--cap-add=SETFCAP")
+
+
+def test_that_the_profile_does_not_go_with_them_is_told():
+    """
+    What was confirmed without it is told all the same.
+    """
+    found = Confirmed(("CAP_CHOWN",), (), (), 3, apart=("exit code 1", "more"))
+
+    assert list(confirmed_lines(found))[:2] == [
+        "confirmed, for each was missed: CHOWN",
+        "under the new profile it does not do with these: exit code 1; more",
+    ]
 
 
 def test_that_nothing_is_missed_is_said_in_two_lines():
@@ -78,7 +95,7 @@ def test_that_nothing_is_missed_is_said_in_two_lines():
 
     assert [line.partition(";")[0] for line in confirmed_lines(found)] == [
         "confirmed: no capability was missed",
-        "by 1 run besides the recorded one",
+        "by 1 run besides the recorded one, the last of them under the new profile",
     ]
     assert flags(found.needed) == ("--cap-drop=all",)
 

@@ -236,19 +236,51 @@ def test_standard_input_has_a_limit(monkeypatch: pytest.MonkeyPatch):
         text_of("-", 4)
 
 
-def test_a_recording_that_knows_more_takes_its_own_place(here: Path):
+MORE = recording("read", "mkdir", run=RUN)
+
+
+@pytest.mark.parametrize(
+    "output, kept, profile, recorded",
+    [
+        ("p.json", "r.json", "p.json", "r.json"),
+        ("several/", None, "several/web.seccomp.json", "several/web.recording.json"),
+        ("alone.json", None, "alone.json", None),
+        (None, None, "web.seccomp.json", None),
+    ],
+)
+def test_a_recording_that_knows_more_takes_its_own_place(
+    here: Path, output: Optional[str], kept: Optional[str], profile: str, recorded: Optional[str]
+):
     """
-    What is written again replaces what was written before, wherever that was; one that was not kept
-    is not written.
+    What is written again replaces what was written before, the profile too, wherever that was; a
+    recording that was not kept is not written.
     """
-    more = dataclasses.replace(GOOD, runs={"run": dataclasses.replace(RUN, notes=("more",))})
     (here / "several").mkdir()
+    made = make(MORE, Wanted(runtimes=frozenset()))
 
-    for output, kept in (("p.json", "r.json"), ("several/", None), ("alone.json", None)):
-        with Results(output, kept) as results:
-            written = results.write(GOOD, make(GOOD, Wanted(runtimes=frozenset())))
-            results.rewrite(more, written)
+    with Results(output, kept) as results:
+        first = results.write(GOOD, make(GOOD, Wanted(runtimes=frozenset())))
+        before = names(here)
+        again = results.rewrite(MORE, made, first)
 
-    assert (here / "r.json").read_text() == to_json(more)
-    assert (here / "several/web.recording.json").read_text() == to_json(more)
-    assert names(here) == {"p.json", "r.json", "several", "alone.json"}
+    assert again == first and names(here) == before
+    assert (here / profile).read_text() == made.text
+    assert recorded is None or (here / recorded).read_text() == to_json(MORE)
+
+
+@pytest.mark.parametrize("first, left", [(GOOD, True), (BAD, False)])
+def test_what_has_lost_its_completeness_does_not_get_the_name(
+    here: Path, first: Recording, left: bool
+):
+    """
+    The complete one stays, if there is one, and what is not complete is beside it once.
+    """
+    made = make(GOOD, Wanted(runtimes=frozenset()))
+
+    with Results("p.json", "r.json") as results:
+        written = results.rewrite(BAD, make(BAD, Wanted()), results.write(first, made))
+
+    assert not written.as_asked and not written.complete
+    assert (written.profile, written.recording) == ("p.json.incomplete", "r.json.incomplete")
+    assert (here / "r.json.incomplete").read_text() == to_json(BAD)
+    assert (here / "p.json").exists() == (here / "r.json").exists() == left

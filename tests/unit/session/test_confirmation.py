@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.recordings import check
+from tests.unit.recordings import check, observation
 from tests.unit.session.trials import DRIVEN, PLAN
 from tracer.capabilities.names import NAMES, mask_of
+from tracer.capabilities.required import required
 from tracer.recording import HOST, Capabilities, Recording, Run
 from tracer.session.confirmation import (
     ambient_user,
     asked_of,
     first_problems,
     missed,
+    united,
     with_confirmed,
 )
 from tracer.session.recording_run import Outcome
@@ -162,6 +164,48 @@ def test_a_recording_remembers_what_was_confirmed():
     for names, mask in ((["CAP_KILL"], 1 << 5), ([], 0)):
         held = with_confirmed(recording, names).runs["run"].capabilities
         assert held is not None and held.confirmed == mask
+
+
+def tried(run: str, *calls: str) -> Recording:
+    """
+    Return the recording of a trial with KILL alone, in which a file could not be given away.
+    """
+    mask = mask_of(["kill"])
+    held = Capabilities(0, HOST, 0, mask, mask, mask, 0)
+    refused = (check("CAP_CHOWN", "chown", granted=False, run=run),)
+    seen = tuple(observation(name, runs=frozenset({run})) for name in calls)
+    return Recording({run: Run(run, capabilities=held)}, (), seen, checks=refused)
+
+
+def test_what_was_done_with_less_is_united_with_what_was_recorded():
+    """
+    The calls of both are there, and what is said of capabilities is as it was: what the trial was
+    refused is not missed, and what both runs lack is what the first one had in vain.
+    """
+    (first,) = outcome().recordings
+
+    both = united(first, [tried("trial", "mkdir")], ["CAP_KILL"])
+
+    found = required(both)
+    assert [seen.name for seen in both.observations] == ["mkdir"]
+    assert found.confirmed == found.capabilities == ("CAP_KILL",)
+    assert set(found.tried) == {"run", "trial"} and not found.refused and not found.unknown
+    assert [one.capability for one in found.unmissed] == ["CAP_CHOWN"]
+
+
+def test_a_run_that_was_given_no_more_than_it_misses_does_not_tell_what_is_unused():
+    """
+    What the recorded one had and never needed stays unused.
+    """
+    (first,) = outcome().recordings
+    (run,) = first.runs.values()
+    assert run.capabilities is not None
+    wider = replace(run.capabilities, bounding=mask_of(["chown", "kill", "mknod"]))
+    first = replace(first, runs={"run": replace(run, capabilities=wider)})
+
+    both = united(first, [tried("trial")], ["CAP_KILL"])
+
+    assert required(both).unused == ("CAP_MKNOD",)
 
 
 @pytest.mark.parametrize("user, found", [(0, None), (1024, 1024)])
