@@ -7,8 +7,10 @@ one capability alone runs the one program that needs it, and none of the others.
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ import pytest
 from tests.live.command import SeccompTrace
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
+from tests.live.podman import entering_namespace, mount_namespace, write_wrapper
+from tests.live.policy import require_command
 from tests.live.programs import NEEDS
 from tests.live.recorded import RECORDING, record
 
@@ -29,7 +33,6 @@ PREPARE = (
     f"cp {DIRECTORY}/needs victim; chown 1000 victim; chmod 4755 victim"
 )
 PREPARED = "localhost/needs"
-SOME = ("chown", "net_bind_service", "nothing", "sys_chroot")
 
 
 def adding(names: Sequence[str]) -> list[str]:
@@ -85,15 +88,8 @@ def prepared(engine: Engine, busybox: ImageLoader) -> str:
     return PREPARED
 
 
-# The kernel decides, whoever started the container: one engine is asked about each program.
-ALONE = (("podman", NEEDS), ("podman_crun", SOME), ("docker", SOME))
-
-
-@pytest.mark.parametrize(
-    ("engine", "names"), ALONE, ids=[one for one, _ in ALONE], indirect=["engine"]
-)
 def test_what_is_named_is_enough_and_nothing_else_is(
-    seccomp_trace: SeccompTrace, engine: Engine, prepared: str, names: Sequence[str]
+    seccomp_trace: SeccompTrace, engine: Engine, prepared: str
 ):
     """
     With the flags that are named all programs do what they did; with one capability alone only the
@@ -105,7 +101,7 @@ def test_what_is_named_is_enough_and_nothing_else_is(
 
     assert sorted(done.done.stdout.split()) == sorted(NEEDS)
     assert engine.run(*run, *flags, prepared, "needs").stdout == done.done.stdout
-    for name in names:
+    for name in NEEDS:
         alone = [f"--cap-add={name}"] * (name != "nothing")
         works = engine.run(*run, "--cap-drop=all", *alone, prepared, "needs").stdout.split()
         assert works == sorted({name, "nothing"}), name
@@ -145,17 +141,43 @@ def test_a_container_that_needs_nothing_runs_without_any(
     engine.run("run", "--rm", *found["flags"], busybox(engine), "sh", "-c", script)
 
 
+SUBORDINATE = "containers:100000:65536\n"  # subuid(5): --userns=auto takes this user's
+MAPPED = ("--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000")
+
+
+@pytest.fixture
+def with_subordinates(engine: Engine, tmp_path: Path) -> Iterator[Engine]:
+    """
+    The same podman where the host has subordinate ids, which this one may not have.
+    """
+    ids, commands = tmp_path / "subordinate", tmp_path / "bin"
+    ids.write_text(SUBORDINATE)
+    commands.mkdir()
+    binding = " && ".join(f"mount --bind {ids} /etc/{file}" for file in ("subuid", "subgid"))
+    with mount_namespace(binding, engine.entering) as holder:
+        entering = entering_namespace(holder)
+        write_wrapper(commands / "podman", entering, require_command("podman"))
+        path = f"{commands}:{engine.environment['PATH']}"
+        environment = {**engine.environment, "PATH": path}
+        yield dataclasses.replace(engine, environment=environment, entering=entering)
+
+
+@pytest.mark.parametrize("mapped", [MAPPED, ("--userns=auto",)], ids=["uidmap", "auto"])
 @pytest.mark.parametrize("engine", ["podman", "podman_crun"], indirect=True)
 def test_what_is_asked_of_the_hosts_namespace_is_not_the_containers(
-    seccomp_trace: SeccompTrace, engine: Engine, busybox: ImageLoader
+    seccomp_trace: SeccompTrace,
+    engine: Engine,
+    with_subordinates: Engine,
+    busybox: ImageLoader,
+    mapped: Sequence[str],
 ):
     """
     In a user namespace of its own a container needs what it asks for there; what only the host's
     namespace could give is told apart, for no option gives it.
     """
-    mapped = ("--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000", "--cap-add=mknod")
+    command = ("run", "--rm", *mapped, "--cap-add=mknod", busybox(engine))
     script = "needs-chown && ! needs-mknod"
-    record(seccomp_trace, engine, "run", "--rm", *mapped, busybox(engine), "sh", "-c", script)
+    record(seccomp_trace, with_subordinates, *command, "sh", "-c", script)
 
     found = document(seccomp_trace)
 
