@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.live import drives
 from tests.live.command import SeccompTrace
 from tests.live.conftest import ImageLoader
@@ -99,28 +101,29 @@ def test_what_is_denied_is_added_run_by_run(
 STARTS = 20
 
 
+@pytest.mark.parametrize("engine", ["podman", "podman_crun"], indirect=True)
 def test_what_is_not_missed_is_dropped(
-    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+    engine: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
 ):
     """
     The profile of `ls /` loses calls by experiment, none of a runtime's, and starts it every time.
     """
-    image = busybox(podman)
-    recorded = record(seccomp_trace, podman, "run", "--rm", image, "ls", "/")
+    image = busybox(engine)
+    recorded = record(seccomp_trace, engine, "run", "--rm", image, "ls", "/")
 
-    command = podman.command("run", image, "ls", "/")
+    command = engine.command("run", image, "ls", "/")
     done = seccomp_trace(
         *("refine", "--minimise", PROFILE, "-o", "less.json", "--", *command),
-        env=podman.environment,
+        env=engine.environment,
     )
 
     assert done.returncode == 0, done.stderr
     assert "this proves only" in done.stderr
     left = allowed_by(tmp_path / "less.json")
     assert left < recorded.allowed()
-    assert floor_for("runc", None) & recorded.allowed() <= left
-    under_it = podman.security(tmp_path / "less.json")
-    created = podman.run("create", *under_it, image, "ls", "/").stdout.strip()
+    assert floor_for(engine.runtime, None) & recorded.allowed() <= left
+    under_it = engine.security(tmp_path / "less.json")
+    created = engine.run("create", *under_it, image, "ls", "/").stdout.strip()
     for _ in range(STARTS):
-        podman.run("start", "--attach", created)
-    assert podman.run("logs", created).stdout.split().count("proc") == STARTS
+        engine.run("start", "--attach", created)
+    assert engine.run("logs", created).stdout.split().count("proc") == STARTS
