@@ -57,11 +57,9 @@ def main() -> None:
         recorders = {count: stack.enter_context(Switched(count)) for count in COUNTS}
         calls = interleaved(rounds * FINE, call_settings(workload, CALLS // scale, recorders))
         forks = interleaved(rounds * FINE, fork_settings(workload, FORKS // scale, recorders))
-        checked, mapped = (
-            interleaved(
-                rounds * FINE, check_settings(workload, work, CALLS // 4 // scale, recorders)
-            )
-            for work in ("checks", "maps")
+        unchecked, checked, mapped = (
+            interleaved(rounds * FINE, check_settings(workload, work, times // scale, recorders))
+            for work, times in (("calls", CALLS), ("checks", CALLS // 4), ("maps", CALLS // 4))
         )
         succeeding, failing = (
             interleaved(rounds * FINE, outcome_settings(workload, work, CALLS // scale, recorders))
@@ -75,6 +73,7 @@ def main() -> None:
     print(f"programs of others on tracepoints: {before} before, {strangers()} now\n")
     print_table("one system call, ns", calls, "bare", "empty program")
     print_table("one system call, ns", traced, "bare", "bare")
+    print_table("one call that asks for none, ns", unchecked, "bare", "recorded")
     print_table("one capability check, ns", checked, "bare", "recorded")
     print_table("one mmap and munmap, ns", mapped, "bare", "recorded")
     print_table("one call, and its outcome, ns", succeeding, "bare", "recorded")
@@ -136,7 +135,7 @@ def fork_settings(workload: str, times: int, recorders: "Dict[int, Switched]") -
 def check_settings(
     workload: str, work: str, times: int, recorders: "Dict[int, Switched]"
 ) -> Settings:
-    """Calls that ask for a capability: recorded without the checks, and with them."""
+    """Calls that ask for a capability, or for none: recorded without the checks, and with them."""
     command = [workload, work, str(times)]
     recorder = recorders[0]
     return {
