@@ -12,9 +12,9 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import AbstractSet, DefaultDict, Dict, Mapping, NamedTuple
+from typing import AbstractSet, DefaultDict, Dict, FrozenSet, Mapping, NamedTuple
 
-from tracer.kernel import bpf, program
+from tracer.kernel import bpf, program, wire
 
 SUCCESS = 0
 BEGUN = 0xFFFFFFFF  # how often a call began, among the errors in which it ended
@@ -123,6 +123,11 @@ class Outcomes:
         rooms = bpf.items_of(self._maps["rooms"], recordings)
         known = sum(int(ROOM.unpack(one)[1]) for _, one in rooms)
         return int(STATE.unpack(value)[0]) + skipped + known
+
+    def noted(self) -> FrozenSet[int]:
+        """The recordings of which something is noted: strangers' too."""
+        rooms = bpf.items(self._maps["rooms"], 512)
+        return frozenset(int(wire.ID.unpack(key)[0]) for key, _ in rooms)
 
     def release(self, gone: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants, and make room."""

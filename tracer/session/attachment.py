@@ -29,6 +29,7 @@ from tracer.session.looking import Tell, Watch, seen_of
 from tracer.session.refusing import Refusing
 
 LOOK_SECONDS = 0.25
+MOST_NOTED = 2048  # recordings with capability checks: strangers', that nobody wants
 SINCE_NOW = (
     "recorded from when it was attached to (--since-now): what it had called before is not in it"
 )
@@ -98,7 +99,7 @@ def attach(plan: Plan, signals: Signals, watch: Watch, tell: Tell) -> Recording:
         def done() -> bool:
             head = recorder.heads().get(number)
             if notes is not None:
-                notes.asked.make_room({number})
+                notes.make_room(number)
             if head is not None:
                 watch((seen_of(plan.target.name, head),))
             return head is None or watched.has_ended()
@@ -117,6 +118,12 @@ class _Notes:
     asked: Checking
     refused: Refusing
     held: Capabilities
+
+    def make_room(self, number: int) -> None:
+        """Forget whatever else is noted, if it is much."""
+        noted = self.asked.noted()
+        if len(noted) > MOST_NOTED:
+            self.asked.release(noted - {number})
 
 
 def _notes(recorder: Recorder, target: Target, ending: ExitStack) -> _Notes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
 from tracer import syscalls
 from tracer.capabilities.names import name_of
@@ -39,12 +39,9 @@ class Checking:
     why: str = ""
     drops: bool = False
 
-    def make_room(self, kept: AbstractSet[int]) -> None:
-        """Forget what others than these recordings have filled the room with, if it is scarce."""
-        if self.kernel is not None and not self.drops:
-            held = self.kernel.holders().keys()
-            if len(held) > checks.CAPACITY["MAX_HOLDERS"] // 2:
-                self.kernel.release(held - kept)
+    def noted(self) -> FrozenSet[int]:
+        """The recordings of which something is noted: strangers' too."""
+        return frozenset(self.kernel.holders()) if self.kernel is not None else frozenset()
 
     def release(self, ended: AbstractSet[int]) -> None:
         """Forget recordings that nobody wants."""

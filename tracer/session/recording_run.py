@@ -171,19 +171,27 @@ class Session:
         """
         heads = self._recorder.heads()
         found = self._belongings(heads, look_up)
-        if not self._recorder.is_resident and _is_crowded(heads):
-            mine = self._belongings(heads, self._ask)
-            kept = mine.tree | {one.recording for one in mine.containers}
-            strangers = {one for one in heads if one not in kept and _over(heads[one])}
-            self._recorder.release(strangers)
-            self._checking.release(strangers)
-            if self._outcomes is not None:
-                self._outcomes.release(strangers)
-        self._checking.make_room(found.tree | {one.recording for one in found.containers})
+        self._make_room(heads)
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
             return tuple(seen_of(_title(one), one.head) for one in shown)
         return (seen_of(os.path.basename(self._plan.command[0]), heads[self._number]),)
+
+    def _make_room(self, heads: Mapping[int, Head]) -> None:
+        """Let go of what is over and not ours, if it has filled what is ours to make room in."""
+        noted = self._checking.noted() | (self._outcomes.noted() if self._outcomes else frozenset())
+        full = not self._recorder.is_resident and _is_crowded(heads)
+        if not full and len(noted) <= CROWDED * program.CAPACITY["MAX_RECORDINGS"]:
+            return
+        mine = self._belongings(heads, self._ask)
+        kept = mine.tree | {one.recording for one in mine.containers}
+        strangers = (noted | heads.keys()) - kept
+        over = {one for one in strangers if one not in heads or _over(heads[one])}
+        self._checking.release(over)
+        if self._outcomes is not None:
+            self._outcomes.release(over)
+        if not self._recorder.is_resident:
+            self._recorder.release(over)
 
     def wait_for_containers(
         self, signals: Signals, end: Optional[float], watch: Watch, tell: Tell

@@ -166,37 +166,6 @@ def test_what_began_after_the_first_programs_first_call_has_been_dropped_before(
     assert any("no room" in note for note in run.notes) == dropped
 
 
-@pytest.mark.parametrize("others, is_made", [(2000, False), (2100, True)])
-@pytest.mark.parametrize("drops", [False, True])
-def test_room_is_made_of_what_others_have_filled(others: int, is_made: bool, drops: bool):
-    """
-    Half of the room is for others, whom nobody releases here; where old notes go by themselves
-    nothing is to be done.
-    """
-    kernel = Filled({number: HOLDER for number in range(others)})
-
-    Checking(cast(checks.Checks, kernel), drops=drops).make_room({5, 7})
-
-    released = set(range(others)) - {5, 7} if is_made and not drops else set()
-    assert kernel.released == released
-
-
-@dataclass
-class Filled:
-    """
-    What the kernel side holds of many, and what it was told to forget.
-    """
-
-    held: dict[int, checks.Holder]
-    released: Set[int] = frozenset()
-
-    def holders(self) -> dict[int, checks.Holder]:
-        return self.held
-
-    def release(self, ended: Set[int]) -> None:
-        self.released = ended
-
-
 def test_what_runs_already_was_asked_what_it_holds():
     """
     Who attaches knows that better than whose check came first.
