@@ -36,6 +36,15 @@ def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bo
 
     A container that is run with --annotation io.containers.trace-syscall=of:/abs/path is then
     recorded, and its profile written to that path when it has ended.
+
+    The path is absolute, without .., and no symbolic link on it is followed. A directory that
+    others may write to must be root's and sticky (/tmp), and what is in it root's. A file that is
+    there must be root's, without a second hard link, and empty or a profile. Nothing is written in
+    / itself, or below /etc, /usr, /run, /boot, /dev, /proc, /sys, /var/spool and the like, unless
+    it is below --output-dir. A baseline (if:) is read by the same rule, but from almost anywhere,
+    up to 1 MiB, and another user's if everybody may read it.
+
+    podman 4 and 5 do not read /etc/containers/oci/hooks.d unless containers.conf says so.
     """
     _refuse_others()
     read = directories.read_by_podman()

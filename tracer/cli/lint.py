@@ -72,6 +72,29 @@ def lint(
     Say what is suspicious about each PROFILE: code, severity, place and remedy.
 
     Exit code 1 if there is anything as grave as --fail-on says. One PROFILE may be -.
+
+    \b
+    error    unloadable              libseccomp refuses the rules
+    error    permissive-default      calls that no rule names are let through
+                                     (a warning where others are denied)
+    warning  unknown-call            misspelt, or no call
+    warning  never-matches           nothing can meet the rule
+    warning  shadowed                another rule for the call always holds
+    warning  alternative-conditions  two conditions on one argument: any suffices
+    warning  socketcall-open         open to 32-bit programs by socketcall
+    warning  ipc-open                open to 32-bit programs by ipc
+    warning  eperm-for-probed        C libraries expect ENOSYS there
+    warning  dangerous-call          risky, with any arguments (a note if usual)
+    note     floor-missing           a runtime's own calls are denied (an error
+                                     if it starts nowhere)
+    note     missing-32-bit          32-bit programs are killed
+    note     needs-libseccomp        an older libseccomp ignores the rule
+    note     foreign-call            no named architecture has the call
+    note     duplicate               said twice
+    note     never-succeeds          takes a capability that is not needed
+    note     serves-nothing          a capability whose calls are all denied
+
+    The last two take --recording or --caps.
     """
     release = _release(oldest)
     refuse_twice((*profiles, *recordings))

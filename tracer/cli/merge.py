@@ -53,6 +53,21 @@ def merge(output: str, profiles: Tuple[str, ...]) -> int:
     The first is the baseline: what it denies by a rule stays denied, its rules stay as they are,
     what is new comes after them. Each disagreement is told on standard error. One PROFILE may be -,
     standard input.
+
+    Where profiles disagree, the first line that applies to a call decides:
+
+    \b
+    - the first denies it, or a use of it, by a rule: what it says of the call
+      stands, the strictest rule included
+    - a later one allows uses that may overlap with those it denies itself:
+      that permission is not taken over
+    - a later one denies it by a rule: not taken over; who allows it, or else
+      the default, decides
+    - the default lets through, and the denials of several differ: all stand
+    - a later one's default lets through, the first one's does not: the
+      result's does; what none lets through is denied by rule
+    - a later one names another architecture: it is added, and all that is
+      allowed is allowed there too
     """
     merged = combine.merge(*profiles_in(profiles))
     for conflict in merged.conflicts:
