@@ -61,6 +61,9 @@ def refine(
     denied. Exit code 1, and nothing written, if the command or its drive does not end as it should.
 
     With --minimise: drop what the command and its drive do without, found by leaving it out.
+
+    A run is killed after --timeout; without it after 60 s if runs are repeated under the profile
+    as it is, and with --minimise after five times as long as the first one, 10 s at least.
     """
     if minimise and (strict or ask or deny):
         raise click.UsageError(

@@ -52,6 +52,17 @@ def run(
 
     COMMAND may be podman run, docker run, a script that starts several containers, or a plain
     program. It keeps its arguments, streams and exit code.
+
+    Other exit codes: 124 if COMMAND went on for ten seconds after --duration had asked it to end
+    (results are written), 125 if the tracer failed or a recording is not complete, 126 if COMMAND
+    could not be executed, 127 if it was not found, 2 for wrong usage.
+
+    --confirm-caps, for podman run and docker run: first COMMAND has only what was recorded as
+    needed; what else it misses is found by halving; then each is left out in turn, and comes back
+    if it is missed. All runs are in the foreground and their containers removed (of --rm your
+    word stands); one is killed after five times as long as the recorded one, 10 s at least. A
+    recorded run that failed, or whose drive did, is no measure: nothing is confirmed. The profile
+    is written before the trials, too (with -o - only after them). --privileged is refused.
     """
     wanted = Wanted(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
