@@ -59,10 +59,11 @@ def run(
 
     --confirm-caps, for podman run and docker run: first COMMAND has only what was recorded as
     needed; what else it misses is found by halving; then each is left out in turn, and comes back
-    if it is missed. All runs are in the foreground and their containers removed (of --rm your
-    word stands); one is killed after five times as long as the recorded one, 10 s at least. A
-    recorded run that failed, or whose drive did, is no measure: nothing is confirmed. The profile
-    is written before the trials, too (with -o - only after them). --privileged is refused.
+    if it is missed. All runs are in the foreground, their containers removed (of --rm your word
+    stands) and their standard output not shown; one is killed after five times as long as the
+    recorded one, 10 s at least. A recorded run that failed, or whose drive did, is no measure:
+    nothing is confirmed. The profile is written before the trials, too (with -o - only after
+    them). --privileged is refused.
     """
     wanted = Wanted(
         runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
