@@ -34,11 +34,14 @@
 #include "kernel.h"
 #include "cgroup.h"
 #include "path.h"
+#include "monitor.h"
 
 #define MAX_MARKS 65536		/* a power of two */
 #define MAX_DENIALS_EACH 1024	/* so that one container cannot take all the room there is */
 #define MAX_PROGRAMS_EACH 512
 #define MAX_ENDED 4096
+#define MAX_MONITORS 8192
+#define MAX_LAUNCHES 2048
 #define STACK_SHIFT 14		/* stacks are 16 KiB, and aligned to that: THREAD_SIZE */
 #define MAX_ERRNO 4095
 #define MAX_LEVELS 8
@@ -58,10 +61,13 @@ BPF_HASH(denials, struct denial_key, struct denial, MAX_DENIALS);
 BPF_HASH(programs, struct executable_key, struct executable, MAX_PROGRAMS);
 #endif
 BPF_TABLE("lru_hash", u32, struct end, ended, MAX_ENDED);	/* by process */
+BPF_TABLE("lru_hash", u32, u64, monitors, MAX_MONITORS);	/* by process: key in launches */
+BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
 BPF_ARRAY(denial_state, struct denial_state, 1);
 BPF_ARRAY(watcher, u32, 1);	/* inode number of its PID namespace */
 BPF_PERCPU_ARRAY(blank_path, struct executable, 1);
 BPF_PERCPU_ARRAY(blank_cgroup, struct cgroup_name, 1);
+BPF_PERCPU_ARRAY(blank_launch, struct launch, 1);
 
 /*
  * What tells a task by its registers: how far they are from a fixed place. The verifier allows no
@@ -132,6 +138,14 @@ static __always_inline u32 name_place(struct place_key *key, const void *task)
 	return parent_of_first(task, level);
 }
 
+/* What a process was started for, if it is a monitor that began while this was attached. */
+static __always_inline u64 launch_of(u32 process)
+{
+	u64 *known = process ? monitors.lookup(&process) : NULL;
+
+	return known ? *known : 0;
+}
+
 /* Where a task is; NULL: there is no room for one place more. */
 static __always_inline struct denial_place *place_of_task(const void *task, u64 recording)
 {
@@ -143,10 +157,13 @@ static __always_inline struct denial_place *place_of_task(const void *task, u64 
 	fresh.id = key.born = recording;
 #else
 	fresh.keeper = name_place(&key, task);
+	fresh.launch = launch_of(fresh.keeper);
 #endif
 	found = places.lookup(&key);
 	if (found) {
 		found->keeper = fresh.keeper;
+		if (fresh.launch)
+			found->launch = fresh.launch;
 		return found;
 	}
 	places.insert(&key, &fresh);
@@ -303,15 +320,53 @@ int on_leave(u64 *ctx)
 	return 0;
 }
 
+/*
+ * A monitor may end with its container, before user space has looked, and where a container has no
+ * cgroup of its own nothing else knows its name afterwards. So what it was started for is kept.
+ */
+int on_program(u64 *ctx)
+{
+	void *task = (void *)ctx[0];
+	u32 zero = 0, process = process_of(task);
+	u64 id = bpf_ktime_get_ns();
+	struct launch *launch;
+
+	if (!is_conmon())
+		return 0;
+	launch = blank_launch.lookup(&zero);
+	if (!launch)
+		return 0;
+	read_launch(launch, task);
+	launches.update(&id, launch);
+	monitors.update(&process, &id);
+	return 0;
+}
+
+/* It leaves its work to a child. */
+int on_birth(u64 *ctx)
+{
+	u32 parent = process_of((void *)ctx[0]), child = process_of((void *)ctx[1]);
+	u64 id = is_conmon() ? launch_of(parent) : 0;
+
+	if (id && parent != child)
+		monitors.update(&child, &id);
+	return 0;
+}
+
 int on_end(u64 *ctx)
 {
 	void *task = (void *)ctx[0];
 	u32 process = process_of(task);
 	struct end end = {};
 
-	if (!filter_count(task) || !is_last_thread(task))
+	if (!is_last_thread(task))
+		return 0;
+	if (is_conmon())
+		monitors.delete(&process);	/* another process may have that number next */
+	if (!filter_count(task))
 		return 0;
 	end.keeper = name_place(&end.place, task);
+	end.launch = launch_of(end.keeper);
 	ended.update(&process, &end);
 	return 0;
 }

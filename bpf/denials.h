@@ -28,6 +28,7 @@ struct denial_place {
 	__u64 lost;		/* denials of a kind that there was no room for */
 	__u32 keeper;		/* the last one's: see struct end */
 	__u32 reserved;
+	__u64 launch;		/* key in launches of what the keeper was started for; 0: not known */
 };
 
 /* Where a process was that has ended. */
@@ -35,6 +36,7 @@ struct end {
 	struct place_key place;
 	__u32 keeper;		/* who keeps the namespace's first process; 0: not needed, there is an id */
 	__u32 reserved;
+	__u64 launch;		/* as in struct denial_place */
 };
 
 /* One kind of denial. */

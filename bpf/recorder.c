@@ -36,6 +36,7 @@
 #include "recorder.h"
 #include "kernel.h"
 #include "verdict.h"
+#include "monitor.h"
 #include "cgroup.h"
 #include "path.h"
 
@@ -664,13 +665,10 @@ static __always_inline bool is_monitor(const struct thread *self)
 {
 	u32 zero = 0;
 	struct switches *now = switches.lookup(&zero);
-	char comm[COMM_SIZE];
 
 	if (!(self && self->verdict.command) && !(now && now->resident))
 		return false;
-	bpf_get_current_comm(comm, sizeof(comm));
-	return comm[0] == 'c' && comm[1] == 'o' && comm[2] == 'n' && comm[3] == 'm' &&
-	       comm[4] == 'o' && comm[5] == 'n' && !comm[6];
+	return is_conmon();
 }
 
 /* Keep the command line of a container monitor: what it starts is named there. */
@@ -679,18 +677,10 @@ static __always_inline void note_launch(struct verdict *self, const void *task)
 	u32 zero = 0;
 	u64 id = bpf_ktime_get_ns();
 	struct launch *launch = blank_launch.lookup(&zero);
-	const void *arguments;
-	u64 length;
 
 	if (!launch)
 		return;
-	launch->length = 0;
-	launch->process = process_of(task);
-	length = argument_bytes(task, &arguments);
-	if (length >= ARGUMENTS_SIZE)
-		length = ARGUMENTS_SIZE - 1;
-	if (!bpf_probe_read_user(launch->arguments, length & (ARGUMENTS_SIZE - 1), arguments))
-		launch->length = length;
+	read_launch(launch, task);
 	if ((u32)bpf_get_current_uid_gid())
 		others_launches.update(&id, launch);
 	else

@@ -17,8 +17,8 @@ from typing import Dict, Iterator, Mapping, Optional, Tuple
 from tracer.kernel import bpf, program, wire
 
 PLACE_KEY = struct.Struct("=64sQI4x")
-PLACE = struct.Struct("=QQQQI4x")
-END = struct.Struct("=64sQI4xI4x")
+PLACE = struct.Struct("=QQQQI4xQ")
+END = struct.Struct("=64sQI4xI4xQ")
 KEY = struct.Struct("=QQQIIi4x")
 DENIAL = struct.Struct("=QQQ6QII16s")
 STATE = struct.Struct("=QQQ")
@@ -29,7 +29,13 @@ TRAPPED = 0  # answered with SIGSYS
 SOURCE = program.Source(
     "denials.c",
     MappingProxyType(
-        {"on_enter": "sys_enter", "on_leave": "sys_exit", "on_end": "sched_process_exit"}
+        {
+            "on_enter": "sys_enter",
+            "on_leave": "sys_exit",
+            "on_end": "sched_process_exit",
+            "on_birth": "sched_process_fork",
+            "on_program": "sched_process_exec",
+        }
     ),
     (
         "threads",
@@ -38,13 +44,16 @@ SOURCE = program.Source(
         "denials",
         "programs",
         "ended",
+        "monitors",
+        "launches",
         "denial_state",
         "watcher",
         "blank_path",
         "blank_cgroup",
+        "blank_launch",
     ),
 )
-# Beside the recorder that stays nobody asks where a process was that has ended.
+# Beside the recorder that stays nobody asks where a process was that has ended, nor for names.
 RESIDENT = program.Source(
     SOURCE.file,
     MappingProxyType({name: SOURCE.programs[name] for name in ("on_enter", "on_leave")}),
@@ -70,14 +79,24 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Keeper:
+    """
+    Who keeps a place that has no container's id: the parent of its first process. `launch`: what
+    the kernel side knows it to have been started for, by number; 0: nothing.
+    """
+
+    process: int
+    launch: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """
-    A place and how much of the kernel side's room it has; `lost`: denials that had none. `keeper`:
-    the parent of its first process, if it has no container's id.
+    A place and how much of the kernel side's room it has; `lost`: denials that had none.
     """
 
     place: Place
-    keeper: int
+    keeper: Keeper
     denials: int
     programs: int
     lost: int
@@ -159,8 +178,8 @@ class Denials:
         """
         found = dict(self._leaving)
         for key, value in bpf.items(self._maps["places"], 256):
-            number, denials, programs, lost, keeper = PLACE.unpack(value)
-            found[number] = Standing(_place(key), keeper, denials, programs, lost)
+            number, denials, programs, lost, *keeper = PLACE.unpack(value)
+            found[number] = Standing(_place(key), Keeper(*keeper), denials, programs, lost)
         return found
 
     def counted(self) -> Dict[Kind, Denied]:
@@ -183,15 +202,21 @@ class Denials:
             found[place, number] = path
         return found
 
-    def place_of_ended(self, process: int) -> Optional[Tuple[Place, int]]:
+    def launch(self, number: int) -> Tuple[str, ...]:
+        """A container monitor's command line; empty if it has given way to newer ones."""
+        key = wire.ID.pack(number)
+        value = bpf.lookup(self._maps["launches"], key, wire.LAUNCH.size) if number else None
+        return wire.launch(value) if value is not None else ()
+
+    def place_of_ended(self, process: int) -> Optional[Tuple[Place, Keeper]]:
         """
-        Where a process was that had a filter and has ended, and that place's keeper (see Standing);
-        None if that is not known.
+        Where a process was that had a filter and has ended, and that place's keeper; None if that
+        is not known.
         """
         value = bpf.lookup(self._maps["ended"], process.to_bytes(4, "little"), END.size)
         if value is None:
             return None
-        return _place(value[: PLACE_KEY.size]), END.unpack(value)[-1]
+        return _place(value[: PLACE_KEY.size]), Keeper(*END.unpack(value)[-2:])
 
     def state(self) -> State:
         """What has been counted so far."""

@@ -16,32 +16,32 @@ from typing import Callable, Dict, Iterator, Optional, Set, Tuple
 from tracer.container import engines
 from tracer.kernel import audit
 from tracer.kernel.audit import Audit, Message
-from tracer.kernel.denials import Place
+from tracer.kernel.denials import Keeper, Place
 from tracer.session.naming import TICK, launch_of, parent, started
 
 ACTIONS = (audit.LOG, audit.KILL_THREAD, audit.KILL_PROCESS)
 KINDS_EACH = 1024  # that are told of one place
 MOST_ANCESTORS = 64  # between a process and the monitor of its container
 PLACES = 1024  # whose kinds are kept apart: then the oldest begins anew
+NOBODY = Keeper(0, 0)
 NS_GET_PARENT = 0xB702  # ioctl_nsfs(2)
 # Messages number processes as the initial PID namespace does: PROC_PID_INIT_INO,
 # include/linux/proc_ns.h.
 INITIAL = 0xEFFFFFFC
 
 Kind = Tuple[str, int, int, int]
-Kept = Tuple[Place, int]  # a place and its keeper
+Kept = Tuple[Place, Keeper]
 PlaceOfEnded = Callable[[int], Optional[Kept]]
 
 
 @dataclass(frozen=True)
 class Logged:
     """
-    Messages of one kind from one place, of which the last is described. `keeper`: the place's, see
-    `kernel.denials.Standing`.
+    Messages of one kind from one place, of which the last is described. `keeper`: the place's.
     """
 
     place: Place
-    keeper: int
+    keeper: Keeper
     count: int
     message: Message
 
@@ -119,16 +119,16 @@ def _place_now(process: int) -> Kept:
     with open(f"/proc/{process}/cgroup", encoding="utf-8", errors="replace") as groups:
         container = engines.id_in_cgroups(groups.read())
     if container:
-        return Place(container, 0, 0), 0
+        return Place(container, 0, 0), NOBODY
     namespace = _namespace_below_ours(process)
     for _ in range(MOST_ANCESTORS):
         launch = launch_of(process)
         if launch is not None:
-            return Place(launch.container, 0, 0), process
+            return Place(launch.container, 0, 0), Keeper(process, 0)
         process = parent(process)
         if process <= 1:
             break
-    return Place("", namespace, 0), 0
+    return Place("", namespace, 0), NOBODY
 
 
 def _namespace_below_ours(process: int) -> int:

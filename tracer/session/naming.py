@@ -12,12 +12,12 @@ import threading
 import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from tracer.container import engines
 from tracer.container.engines import Ask, Engine, Named
 from tracer.container.podman import Launch, read_launch
-from tracer.kernel.denials import Place
+from tracer.kernel.denials import Keeper, Place
 
 MOST = 4096  # places whose names are kept
 AGAIN_SECONDS = 60  # until an engine that knew nothing is asked again
@@ -28,11 +28,19 @@ Answers = Dict[str, str]
 
 
 class Names:
-    """What containers are called. Only `of` is for others than this class's own threads."""
+    """
+    What containers are called. Only `of` is for others than this class's own threads.
+
+    `started_for`: the command line of a monitor, by the number that a keeper has for it.
+    """
 
     def __init__(
-        self, registry: Optional[Mapping[str, Engine]] = None, ask: Ask = engines.ask
+        self,
+        started_for: Callable[[int], Sequence[str]],
+        registry: Optional[Mapping[str, Engine]] = None,
+        ask: Ask = engines.ask,
     ) -> None:
+        self._started_for = started_for
         self._ask = ask
         self._since = int(time.time())
         self._registry = engines.registry() if registry is None else registry
@@ -40,14 +48,15 @@ class Names:
         self._answers: Dict[Place, Tuple[float, Answers]] = {}
         self._launches: Dict[Place, Launch] = {}
 
-    def meet(self, place: Place, keeper: int) -> None:
+    def meet(self, place: Place, keeper: Keeper) -> None:
         """
         Learn of a place from who keeps it, if that is podman's monitor: it ends with its container,
-        and where a container has no cgroup of its own nothing else knows it afterwards.
+        and where a container has no cgroup of its own nothing else knows it afterwards. What the
+        kernel side has kept of it is for one that has ended already.
         """
-        if not keeper or place in self._launches:
+        if not keeper.process or place in self._launches:
             return
-        launch = launch_of(keeper)
+        launch = read_launch(self._started_for(keeper.launch)) or launch_of(keeper.process)
         if launch is not None:
             _make_room(self._launches)
             self._launches[place] = launch

@@ -12,7 +12,7 @@ from typing import Optional
 import pytest
 
 from tracer.kernel.audit import KILL_PROCESS, LOG, Message
-from tracer.kernel.denials import Place
+from tracer.kernel.denials import Keeper, Place
 from tracer.session import messages
 from tracer.session.messages import Messages
 
@@ -20,6 +20,7 @@ X86_64 = 0xC000003E
 TRAP = 0x00030000
 GONE = 1 << 30  # more than any process's number
 ENDED = Place("a" * 64, 0, 0)
+NOBODY = Keeper(0, 0)
 
 
 class Waiting:
@@ -48,8 +49,8 @@ def message(
     return Message(now, process, "mkdir", "/bin/busybox", X86_64, number, action)
 
 
-def ended(process: int) -> Optional[tuple[Place, int]]:
-    return (ENDED, 0) if process == GONE else None
+def ended(process: int) -> Optional[tuple[Place, Keeper]]:
+    return (ENDED, NOBODY) if process == GONE else None
 
 
 def test_messages_of_a_kind_are_one_with_a_count():
@@ -100,7 +101,7 @@ def test_a_process_that_is_younger_than_its_message_is_another(
     given = message(process=os.getpid(), at=time.time() - age)
     read = Messages(Waiting(given))  # type: ignore[arg-type]
 
-    (found,) = read.new(lambda process: (ENDED, 0))
+    (found,) = read.new(lambda process: (ENDED, NOBODY))
 
     assert (found.place != ENDED) == is_ours
 

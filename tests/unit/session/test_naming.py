@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Optional
 
 from tracer.container.engines import Ask, Named
-from tracer.kernel.denials import Place
+from tracer.kernel.denials import Keeper, Place
 from tracer.session.naming import TICK, Names, started, unnamed
 
 ID, OTHER = "a" * 64, "b" * 64
@@ -39,6 +39,13 @@ class Answering:
         return [self._known[one] for one in references if one in self._known]
 
 
+def unknown(number: int) -> Sequence[str]:
+    """
+    The kernel side has kept nothing of any monitor.
+    """
+    return ()
+
+
 def name_of(names: Names, place: Place) -> str:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -55,7 +62,7 @@ def test_an_engine_that_never_answers_delays_nobody():
     """
     hangs = threading.Event()
     registry = {"hung": Answering(before=hangs.wait), "other": Answering(Named(ID, "web"))}
-    names = Names(registry)
+    names = Names(unknown, registry)
 
     begun = time.monotonic()
     first = names.of(Place(ID, 0, 0))
@@ -66,11 +73,25 @@ def test_an_engine_that_never_answers_delays_nobody():
     hangs.set()
 
 
+def test_a_monitor_that_has_ended_has_left_its_containers_name():
+    """
+    What the kernel side has kept of it names the container, though nobody else knows that any more.
+    """
+    launches = {7: ("conmon", "--cid", ID, "-n", "web", "-r", "/usr/bin/crun")}
+    names = Names(lambda number: launches.get(number, ()), {"one": Answering()})
+    place = Place("", 4026532222, 5)
+    ended = 2**22 + 1  # the number of no process
+
+    names.meet(place, Keeper(ended, 7))
+
+    assert (names.of(place), names.container(place)) == ("web", ID)
+
+
 def test_a_container_that_no_engine_knows_goes_by_its_id():
     """
     Once every engine has answered, an unknown container has the beginning of its id for a name.
     """
-    names = Names({"one": Answering(), "other": Answering()})
+    names = Names(unknown, {"one": Answering(), "other": Answering()})
 
     assert name_of(names, Place(OTHER, 0, 0)) == OTHER[:12]
 
@@ -80,7 +101,7 @@ def test_an_engine_is_asked_once_for_each_container():
     However often a container is met, its engine is asked once.
     """
     engine = Answering(Named(ID, "web"), Named(OTHER, "db"))
-    names = Names({"one": engine})
+    names = Names(unknown, {"one": engine})
 
     for _ in range(5):
         assert name_of(names, Place(ID, 0, 0)) == "web"
@@ -97,7 +118,7 @@ def test_an_engine_that_fails_names_nothing():
     def fail() -> None:
         raise ValueError("nonsense")
 
-    names = Names({"one": Answering(before=fail)})
+    names = Names(unknown, {"one": Answering(before=fail)})
 
     assert name_of(names, Place(ID, 0, 0)) == ID[:12]
 
@@ -114,7 +135,7 @@ def test_a_namespace_goes_by_its_number_and_birth():
     def ask(command: Sequence[str]) -> str:
         return ID
 
-    names = Names({"one": Answering(running)}, ask)
+    names = Names(unknown, {"one": Answering(running)}, ask)
 
     assert name_of(names, ours) == "web"
     assert name_of(names, before) == unnamed(before) == f"pid:[{namespace}]"

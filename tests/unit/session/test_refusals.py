@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.session.heads import ID, container, namespace
 from tracer.kernel import wire
-from tracer.kernel.denials import Denials, Denied, Kind, Place, Standing, State
+from tracer.kernel.denials import Denials, Denied, Keeper, Kind, Place, Standing, State
 from tracer.kernel.wire import Head
 from tracer.session.belonging import Container
 from tracer.session.refusals import Refusals
@@ -38,7 +38,7 @@ class Kernel:
         return {kind: Denied(3, 600, 700, (0,) * 6, 8, 8, "program")}
 
     def standings(self) -> Mapping[int, Standing]:
-        return {1: Standing(self.place, 0, self.kinds, 0, lost=2)}
+        return {1: Standing(self.place, Keeper(0, 0), self.kinds, 0, lost=2)}
 
     def paths(self) -> Mapping[tuple[int, int], str]:
         return {}
