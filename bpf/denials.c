@@ -28,7 +28,8 @@
  * recordings, of root's containers alone, since anybody can make PID namespaces and denials by the
  * thousand; and the maps drop what has long not been counted, of which user space finds some missing.
  *
- * The map `threads` is the recorder's, where there is one.
+ * The map `threads` is the recorder's, where there is one. No other map here has a name of one of
+ * the recorder's: beside the one that stays they are pinned in one directory.
  */
 #include "denials.h"
 #include "kernel.h"
@@ -59,15 +60,15 @@ BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
 BPF_HASH(places, struct place_key, struct denial_place, MAX_PLACES);
 BPF_HASH(denials, struct denial_key, struct denial, MAX_DENIALS);
 BPF_HASH(programs, struct executable_key, struct executable, MAX_PROGRAMS);
-#endif
 BPF_TABLE("lru_hash", u32, struct end, ended, MAX_ENDED);	/* by process */
-BPF_TABLE("lru_hash", u32, u64, monitors, MAX_MONITORS);	/* by process: key in launches */
-BPF_TABLE("lru_hash", u64, struct launch, launches, MAX_LAUNCHES);
+BPF_TABLE("lru_hash", u32, u64, monitors, MAX_MONITORS);	/* by process: key in started_for */
+BPF_TABLE("lru_hash", u64, struct launch, started_for, MAX_LAUNCHES);
+BPF_PERCPU_ARRAY(blank_start, struct launch, 1);
+#endif
 BPF_ARRAY(denial_state, struct denial_state, 1);
 BPF_ARRAY(watcher, u32, 1);	/* inode number of its PID namespace */
 BPF_PERCPU_ARRAY(blank_path, struct executable, 1);
 BPF_PERCPU_ARRAY(blank_cgroup, struct cgroup_name, 1);
-BPF_PERCPU_ARRAY(blank_launch, struct launch, 1);
 
 /*
  * What tells a task by its registers: how far they are from a fixed place. The verifier allows no
@@ -138,6 +139,7 @@ static __always_inline u32 name_place(struct place_key *key, const void *task)
 	return parent_of_first(task, level);
 }
 
+#ifndef RESIDENT
 /* What a process was started for, if it is a monitor that began while this was attached. */
 static __always_inline u64 launch_of(u32 process)
 {
@@ -145,6 +147,7 @@ static __always_inline u64 launch_of(u32 process)
 
 	return known ? *known : 0;
 }
+#endif
 
 /* Where a task is; NULL: there is no room for one place more. */
 static __always_inline struct denial_place *place_of_task(const void *task, u64 recording)
@@ -320,9 +323,11 @@ int on_leave(u64 *ctx)
 	return 0;
 }
 
+#ifndef RESIDENT
 /*
  * A monitor may end with its container, before user space has looked, and where a container has no
- * cgroup of its own nothing else knows its name afterwards. So what it was started for is kept.
+ * cgroup of its own nothing else knows its name afterwards. So what it was started for is kept: of
+ * root's, since anybody may call a thousand programs so. Others' are read from /proc, if in time.
  */
 int on_program(u64 *ctx)
 {
@@ -331,13 +336,15 @@ int on_program(u64 *ctx)
 	u64 id = bpf_ktime_get_ns();
 	struct launch *launch;
 
-	if (!is_conmon())
+	if (!is_conmon() || (u32)bpf_get_current_uid_gid()) {
+		monitors.delete(&process);	/* a monitor's child has become something else */
 		return 0;
-	launch = blank_launch.lookup(&zero);
+	}
+	launch = blank_start.lookup(&zero);
 	if (!launch)
 		return 0;
 	read_launch(launch, task);
-	launches.update(&id, launch);
+	started_for.update(&id, launch);
 	monitors.update(&process, &id);
 	return 0;
 }
@@ -361,8 +368,7 @@ int on_end(u64 *ctx)
 
 	if (!is_last_thread(task))
 		return 0;
-	if (is_conmon())
-		monitors.delete(&process);	/* another process may have that number next */
+	monitors.delete(&process);	/* another one may have that number next */
 	if (!filter_count(task))
 		return 0;
 	end.keeper = name_place(&end.place, task);
@@ -370,3 +376,4 @@ int on_end(u64 *ctx)
 	ended.update(&process, &end);
 	return 0;
 }
+#endif

@@ -28,7 +28,7 @@ struct denial_place {
 	__u64 lost;		/* denials of a kind that there was no room for */
 	__u32 keeper;		/* the last one's: see struct end */
 	__u32 reserved;
-	__u64 launch;		/* key in launches of what the keeper was started for; 0: not known */
+	__u64 launch;		/* key in started_for of what the keeper was started for; 0: not known */
 };
 
 /* Where a process was that has ended. */

@@ -5,6 +5,7 @@ runs, and the file that an engine reads the profile from.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -127,10 +128,18 @@ class Shelf:
         self._directory = directory
 
     def put(self, profile: Profile) -> str:
-        """The path of a profile that an engine can read, until the next one takes its place."""
+        """
+        The path of a profile that an engine can read, until the next one takes its place.
+
+        Raises OutputError.
+        """
         path = self._directory / "profile.json"
-        path.write_text(for_engine(profile), encoding="utf-8", errors="surrogateescape")
-        path.chmod(0o644)
+        text = for_engine(profile)
+        try:
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
+            path.chmod(0o644)
+        except OSError as error:
+            raise _unwritable(path, error) from error
         return str(path)
 
 
@@ -144,11 +153,16 @@ def shelf(place: Path = PLACE) -> Iterator[Shelf]:
         directory = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place)
         os.chmod(directory, 0o755)
     except OSError as error:
-        raise OutputError(f"{place}: cannot be written: {error.strerror}", "be root") from error
+        raise _unwritable(place, error) from error
     try:
         yield Shelf(Path(directory))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    hint = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "be root"
+    return OutputError(f"{path}: cannot be written: {error.strerror}", hint)
 
 
 def _tidy(place: Path) -> None:

@@ -25,6 +25,8 @@ STATE = struct.Struct("=QQQ")
 
 TRAPPED = 0  # answered with SIGSYS
 
+NAMING = ("ended", "monitors", "started_for", "blank_start")
+
 # on_enter first: a call that begins before and ends after both are attached must not look denied.
 SOURCE = program.Source(
     "denials.c",
@@ -43,21 +45,18 @@ SOURCE = program.Source(
         "places",
         "denials",
         "programs",
-        "ended",
-        "monitors",
-        "launches",
         "denial_state",
         "watcher",
         "blank_path",
         "blank_cgroup",
-        "blank_launch",
+        *NAMING,
     ),
 )
 # Beside the recorder that stays nobody asks where a process was that has ended, nor for names.
 RESIDENT = program.Source(
     SOURCE.file,
     MappingProxyType({name: SOURCE.programs[name] for name in ("on_enter", "on_leave")}),
-    (*SOURCE.maps, "recordings"),
+    (*(name for name in SOURCE.maps if name not in NAMING), "recordings"),
 )
 CAPACITY = MappingProxyType({"MAX_PLACES": 1024, "MAX_DENIALS": 16384, "MAX_PROGRAMS": 8192})
 
@@ -205,7 +204,7 @@ class Denials:
     def launch(self, number: int) -> Tuple[str, ...]:
         """A container monitor's command line; empty if it has given way to newer ones."""
         key = wire.ID.pack(number)
-        value = bpf.lookup(self._maps["launches"], key, wire.LAUNCH.size) if number else None
+        value = bpf.lookup(self._maps["started_for"], key, wire.LAUNCH.size) if number else None
         return wire.launch(value) if value is not None else ()
 
     def place_of_ended(self, process: int) -> Optional[Tuple[Place, Keeper]]:

@@ -16,7 +16,7 @@ import importlib.util
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Tuple
@@ -170,12 +170,12 @@ def lasting(capacity: Mapping[str, int]) -> Dict[str, int]:
 
 
 def united(*parts: Loaded) -> Loaded:
-    """All that was loaded, as one."""
+    """All that was loaded, as one: no two have anything of the same name."""
     whole = Loaded({}, {}, {})
     for part in parts:
-        whole.maps.update(part.maps)
-        whole.programs.update(part.programs)
-        whole.links.update(part.links)
+        for into, group in zip((whole.maps, whole.programs, whole.links), astuple(part)):
+            assert not into.keys() & group.keys()
+            into.update(group)
     return whole
 
 

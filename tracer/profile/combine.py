@@ -98,8 +98,8 @@ def unite(
     """
     Return the first profile's rules with what others allow beyond, under its own default.
 
-    Our own ENOSYS group in the first gives up what is now allowed; those of others are not taken
-    over.
+    Our own groups of errors in the first give up what is now allowed; those of others are not taken
+    over here.
     """
     had = by_call(rule for rule in first.rules if not calls.is_fallback(rule))
     denied = denied_by(first)
@@ -249,7 +249,7 @@ def _origins(rules: Iterable[Rule]) -> str:
     return "; ".join(sorted(parts))
 
 
-# --- Our own ENOSYS group ---
+# --- Our own groups of errors: ENOSYS, EPERM ---
 
 
 def _without_fallbacks(rules: Sequence[Rule], allowed: AbstractSet[str]) -> List[Rule]:
@@ -274,8 +274,23 @@ def _with_fallbacks(
     for answer in calls.FALLBACKS:
         same = [rule for rule in groups if calls.said_by(rule) == answer and is_for_all(rule)]
         if answer != calls.said_otherwise(first):
-            rules = _with_fallback(rules, same)
+            names = frozenset(name for rule in same for name in rule.names)
+            rules = _with_fallback(_giving_way(rules, answer, names), same)
     return rules
+
+
+def _giving_way(
+    rules: Tuple[Rule, ...], answer: calls.Said, names: AbstractSet[str]
+) -> Tuple[Rule, ...]:
+    """The same without these names in groups whose answer goes behind this one."""
+    behind = calls.FALLBACKS[calls.FALLBACKS.index(answer) + 1 :]
+    kept: List[Rule] = []
+    for rule in rules:
+        if calls.is_fallback(rule) and calls.said_by(rule) in behind and is_for_all(rule):
+            kept += _without_fallbacks([rule], names)
+        else:
+            kept.append(rule)
+    return tuple(kept)
 
 
 def _with_fallback(rules: Tuple[Rule, ...], groups: Sequence[Rule]) -> Tuple[Rule, ...]:

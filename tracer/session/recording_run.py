@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from tracer.container import arguments, engines
 from tracer.container.engines import Named
@@ -169,17 +169,21 @@ class Session:
         What there is to see now: containers, or the command's tree unless an engine is called,
         which leaves helpers behind that never end. Makes room if others start many containers.
         """
+        noted = self._noted()  # before the heads: what is not among these is over
         heads = self._recorder.heads()
+        self._make_room(noted, heads)
         found = self._belongings(heads, look_up)
-        self._make_room(heads)
         if found.containers or self._call is not None:
             shown = (one for one in found.containers if not one.infra)
             return tuple(seen_of(_title(one), one.head) for one in shown)
         return (seen_of(os.path.basename(self._plan.command[0]), heads[self._number]),)
 
-    def _make_room(self, heads: Mapping[int, Head]) -> None:
+    def _noted(self) -> FrozenSet[int]:
+        outcomes = self._outcomes.noted() if self._outcomes is not None else frozenset()
+        return self._checking.noted() | outcomes
+
+    def _make_room(self, noted: FrozenSet[int], heads: Mapping[int, Head]) -> None:
         """Let go of what is over and not ours, if it has filled what is ours to make room in."""
-        noted = self._checking.noted() | (self._outcomes.noted() if self._outcomes else frozenset())
         full = not self._recorder.is_resident and _is_crowded(heads)
         if not full and len(noted) <= CROWDED * program.CAPACITY["MAX_RECORDINGS"]:
             return
@@ -187,11 +191,13 @@ class Session:
         kept = mine.tree | {one.recording for one in mine.containers}
         strangers = (noted | heads.keys()) - kept
         over = {one for one in strangers if one not in heads or _over(heads[one])}
+        if not over:
+            return
         self._checking.release(over)
         if self._outcomes is not None:
             self._outcomes.release(over)
         if not self._recorder.is_resident:
-            self._recorder.release(over)
+            self._recorder.release(over & heads.keys())
 
     def wait_for_containers(
         self, signals: Signals, end: Optional[float], watch: Watch, tell: Tell

@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from tracer.kernel import checks, denials, outcomes, securebits, wire
+from tracer.kernel.program import RECORDER, Source
 from tracer.kernel.sources import bpf_directory
 
 
@@ -239,3 +240,12 @@ def test_a_holder_has_the_fields_of_its_structure_in_order():
     in_python = [field.name for field in dataclasses.fields(checks.Holder)]
 
     assert in_python == members_of("holder", header("capabilities.h"))
+
+
+@pytest.mark.parametrize("source", [checks.SOURCE, denials.RESIDENT])
+def test_what_is_pinned_beside_the_recorder_has_names_of_its_own(source: Source):
+    """
+    All is pinned in one directory: of the same name is only what is one and the same.
+    """
+    assert set(source.maps) & set(RECORDER.maps) <= {"threads", "recordings"}
+    assert not source.programs.keys() & RECORDER.programs.keys()
