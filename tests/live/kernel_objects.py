@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,11 @@ def objects_of(process: int) -> Objects:
 
 
 def _descriptors(process: int) -> str:
-    return "\n".join(entry.read_text() for entry in Path(f"/proc/{process}/fdinfo").iterdir())
+    found = []
+    for entry in Path(f"/proc/{process}/fdinfo").iterdir():
+        with suppress(FileNotFoundError):  # what the process opens for a look it closes again
+            found.append(entry.read_text())
+    return "\n".join(found)
 
 
 def _maps_of(program: int) -> list[int]:

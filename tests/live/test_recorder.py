@@ -57,16 +57,16 @@ def test_what_it_records_is_what_run_records(
     os.mkfifo(gate)
     first, second = (
         LIFE.format(engine=engine.name, image=image, calls=number, gate=gate, name=name)
-        for name in ("first", "second")
+        for name in ("one-life", "other-life")
     )
 
     done = seccomp_trace("run", "-o", "alone/", "--", "sh", "-c", first, env=env)
     subprocess.run(["sh", "-c", second], env=env, check=True)
-    until_ended(resident, "first", "second", env=env)
-    found = resident.collected("first", "second", env=env)
+    until_ended(resident, "one-life", "other-life", env=env)
+    found = resident.collected("one-life", "other-life", env=env)
 
     assert done.returncode == 0, done.stderr
-    alone = read_complete(results / "first.recording.json")
+    alone = read_complete(results / "one-life.recording.json")
     assert {"times", "getdents64"} <= calls_of(alone)
     for name, one in found.items():
         assert own_calls(one.recording) == own_calls(alone)
@@ -75,7 +75,7 @@ def test_what_it_records_is_what_run_records(
         assert (run.engine, run.runtime, run.image) == (other.engine, other.runtime, image)
         assert (run.filter, run.no_new_privileges) == (other.filter, other.no_new_privileges)
         assert run.started and run.ended and run.started < run.ended
-    assert not {"first", "second"} & set(resident.ps(env))
+    assert not {"one-life", "other-life"} & set(resident.ps(env))
 
 
 @pytest.mark.parametrize("engine", ["podman", "docker"], indirect=True)
