@@ -50,9 +50,10 @@ def test_the_recorder_notes_what_run_notes(
     alone = record(seccomp_trace, engine, "run", "--rm", *run).recording
     assert started.returncode == 0, started.stderr
 
-    engine.run("run", "--name", "noted", *run)
-    eventually(lambda: bool(place.ps(engine.environment)["noted"]["ended"]), what="it has ended")
-    found = place.collected("noted", env=engine.environment)["noted"].recording
+    name = f"noted-{engine.name}-{engine.runtime}"  # tests beside this one have others
+    engine.run("run", "--name", name, *run)
+    eventually(lambda: bool(place.ps(engine.environment)[name]["ended"]), what="it has ended")
+    found = place.collected(name, env=engine.environment)[name].recording
 
     (one,), (other,) = found.runs.values(), alone.runs.values()
     assert one.capabilities and one.capabilities.lost == 0
@@ -69,10 +70,11 @@ def test_without_being_asked_the_recorder_counts_no_denials_and_says_so(
     Counting them would cost every call on the host: checks cost nothing there.
     """
     given = options_of(podman, tmp_path)
-    podman.run("run", "--name", "noted", *given, busybox(podman), "sh", "-c", SCRIPT)
-    eventually(lambda: bool(resident.ps(podman.environment)["noted"]["ended"]), what="it has ended")
+    podman.run("run", "--name", "unasked", *given, busybox(podman), "sh", "-c", SCRIPT)
+    env = podman.environment
+    eventually(lambda: bool(resident.ps(env)["unasked"]["ended"]), what="it has ended")
 
-    found = resident.collected("noted", env=podman.environment)["noted"].recording
+    found = resident.collected("unasked", env=env)["unasked"].recording
 
     (run,) = found.runs.values()
     assert not found.denials and any("without --denials" in note for note in run.notes)
