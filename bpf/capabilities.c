@@ -19,9 +19,9 @@
  * has its options, that flag among them.
  *
  * Beside the recorder that stays (RESIDENT) nobody makes room: the maps drop what has long not been
- * counted, which user space notices by what is missing. Only root's containers are noted there,
- * since anybody can make PID namespaces, and checks, by the thousand. How much room there is, is
- * user space's to say (MAX_HOLDERS, MAX_CHECKS): an LRU map's room is shared among processors.
+ * counted, which user space notices by what is missing. What is not root's has maps of its own, since
+ * anybody can make PID namespaces, and checks, by the thousand. How much room there is, is user
+ * space's to say (MAX_HOLDERS, ...): an LRU map's room is shared among processors.
  */
 #include "capabilities.h"
 #include "kernel.h"
@@ -82,6 +82,8 @@ BPF_TASK_STORAGE(threads, struct thread);
 #ifdef RESIDENT
 BPF_TABLE("lru_hash", struct check_key, struct check, checks, MAX_CHECKS);
 BPF_TABLE("lru_hash", u64, struct holder, holders, MAX_HOLDERS);
+BPF_TABLE("lru_hash", struct check_key, struct check, others_checks, MAX_OTHERS_CHECKS);
+BPF_TABLE("lru_hash", u64, struct holder, others_holders, MAX_OTHERS_HOLDERS);
 BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
 #else
 BPF_F_TABLE("hash", struct check_key, struct check, checks, MAX_CHECKS, BPF_F_NO_PREALLOC);
@@ -111,30 +113,56 @@ static __always_inline bool is_own(const void *cred, const void *task)
 	return !((u64)peek(cred, CRED_EFFECTIVE) & ~(u64)peek(real, CRED_PERMITTED));
 }
 
-/* Whether a recording's checks are noted: see the top. */
-static __always_inline bool is_noted(u64 recording)
+/* Whose a recording is; without the recorder that stays it makes no difference. */
+static __always_inline u8 owner_of(u64 recording)
 {
 #ifdef RESIDENT
 	struct recording *head = recordings.lookup(&recording);
 
-	return head && !head->user;
-#else
-	return true;
+	if (!head)
+		return NOBODY;
+	if (head->user)
+		return OTHERS;
 #endif
+	return ROOT;
+}
+
+static __always_inline struct holder *known_holder(u64 recording, u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_holders.lookup(&recording);
+#endif
+	return holders.lookup(&recording);
+}
+
+static __always_inline void add_holder(u64 recording, u8 owner)
+{
+	struct holder fresh = {.since = bpf_ktime_get_boot_ns()};
+
+#ifdef RESIDENT
+	if (owner == OTHERS) {
+		others_holders.insert(&recording, &fresh);
+		return;
+	}
+#endif
+	holders.insert(&recording, &fresh);
 }
 
 /* What is known of who holds what in a recording; NULL: nothing is noted, or there is no room. */
-static __always_inline struct holder *holder_of(u64 recording)
+static __always_inline struct holder *holder_of(u64 recording, u8 owner)
 {
-	struct holder *known = holders.lookup(&recording), fresh = {};
+	struct holder *known;
 	struct check_state *state;
 	u32 zero = 0;
 
-	if (known || !is_noted(recording))
+	if (owner == NOBODY)
+		return NULL;
+	known = known_holder(recording, owner);
+	if (known)
 		return known;
-	fresh.since = bpf_ktime_get_boot_ns();
-	holders.insert(&recording, &fresh);
-	known = holders.lookup(&recording);
+	add_holder(recording, owner);
+	known = known_holder(recording, owner);
 	state = check_state.lookup(&zero);
 	if (!known && state)
 		__sync_fetch_and_add(&state->lost, 1);
@@ -243,9 +271,27 @@ static __always_inline u64 note_site(void *ctx, struct check *into, bool overcom
 	return hash == OVERCOMMIT ? OVERCOMMIT + 1 : hash;
 }
 
-static __always_inline bool count_known(const struct check_key *key)
+static __always_inline struct check *known_check(const struct check_key *key, u8 owner)
 {
-	struct check *known = checks.lookup(key);
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_checks.lookup(key);
+#endif
+	return checks.lookup(key);
+}
+
+static __always_inline long add_check(struct check_key *key, struct check *fresh, u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_checks.insert(key, fresh);
+#endif
+	return checks.insert(key, fresh);
+}
+
+static __always_inline bool count_known(const struct check_key *key, u8 owner)
+{
+	struct check *known = known_check(key, owner);
 
 	if (known)
 		__sync_fetch_and_add(&known->count, 1);
@@ -254,21 +300,21 @@ static __always_inline bool count_known(const struct check_key *key)
 
 /* One more check of a kind. */
 static __always_inline void count(struct holder *holder, struct check_key *key,
-				  struct check *fresh, const void *task)
+				  struct check *fresh, const void *task, u8 owner)
 {
 	long refused = -1;
 
-	if (count_known(key))
+	if (count_known(key, owner))
 		return;
 	fresh->count = 1;
 	fresh->first = bpf_ktime_get_boot_ns();
 	fresh->thread = number_at(task, level_of(task));
 	bpf_get_current_comm(fresh->comm, sizeof(fresh->comm));
 	if (holder->checks < MAX_CHECKS_EACH)
-		refused = checks.insert(key, fresh);
+		refused = add_check(key, fresh, owner);
 	if (!refused)
 		__sync_fetch_and_add(&holder->checks, 1);
-	else if (refused != EXISTS || !count_known(key))
+	else if (refused != EXISTS || !count_known(key, owner))
 		__sync_fetch_and_add(&holder->lost, 1);
 }
 
@@ -287,8 +333,9 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 				     struct asked *asked, struct check_key *key)
 {
 	u32 zero = 0;
+	u8 owner = owner_of(key->recording);
 	struct check *fresh = blank_check.lookup(&zero);
-	struct holder *holder = holder_of(key->recording);
+	struct holder *holder = holder_of(key->recording, owner);
 
 	if (!fresh || !holder)
 		return;
@@ -298,7 +345,7 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 	key->namespace = class_of(holder, asked);
 	describe(key, asked, task);
 	key->site = note_site(ctx, fresh, is_overcommit(key, asked->registers));
-	count(holder, key, fresh, task);
+	count(holder, key, fresh, task, owner);
 }
 
 /* Whether the kernel says that it means a check. */
@@ -335,7 +382,7 @@ int on_program(u64 *ctx)
 	void *task = (void *)ctx[0];
 	struct thread *self = threads.task_storage_get(task, 0, 0);
 	u64 recording = self ? target(&self->verdict) : 0;
-	struct holder *holder = recording ? holder_of(recording) : NULL;
+	struct holder *holder = recording ? holder_of(recording, owner_of(recording)) : NULL;
 
 	if (holder)
 		settle(holder, peek(task, TASK_REAL_CRED));

@@ -25,8 +25,9 @@
  * has been quiet from `places` first, and what belongs to it when no program can be adding to it.
  *
  * Beside the recorder that stays (RESIDENT) there is no such user space: a place is one of its
- * recordings, of root's containers alone, since anybody can make PID namespaces and denials by the
- * thousand; and the maps drop what has long not been counted, of which user space finds some missing.
+ * recordings; and the maps drop what has long not been counted, of which user space finds some
+ * missing. What is not root's has maps of its own, since anybody can make PID namespaces, and
+ * denials, by the thousand.
  *
  * The map `threads` is the recorder's, where there is one. No other map here has a name of one of
  * the recorder's: beside the one that stays they are pinned in one directory.
@@ -36,6 +37,7 @@
 #include "cgroup.h"
 #include "path.h"
 #include "monitor.h"
+#include "verdict.h"
 
 #define MAX_MARKS 65536		/* a power of two */
 #define MAX_DENIALS_EACH 1024	/* so that one container cannot take all the room there is */
@@ -55,6 +57,11 @@ BPF_ARRAY(marks, u64, MAX_MARKS);
 BPF_TABLE("lru_hash", struct place_key, struct denial_place, places, MAX_PLACES);
 BPF_TABLE("lru_hash", struct denial_key, struct denial, denials, MAX_DENIALS);
 BPF_TABLE("lru_hash", struct executable_key, struct executable, programs, MAX_PROGRAMS);
+BPF_TABLE("lru_hash", struct place_key, struct denial_place, others_places,
+	  MAX_OTHERS_PLACES);
+BPF_TABLE("lru_hash", struct denial_key, struct denial, others_denials, MAX_OTHERS_DENIALS);
+BPF_TABLE("lru_hash", struct executable_key, struct executable, others_programs,
+	  MAX_OTHERS_PROGRAMS);
 BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
 #else
 BPF_HASH(places, struct place_key, struct denial_place, MAX_PLACES);
@@ -149,8 +156,28 @@ static __always_inline u64 launch_of(u32 process)
 }
 #endif
 
+static __always_inline struct denial_place *known_place(const struct place_key *key, u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_places.lookup(key);
+#endif
+	return places.lookup(key);
+}
+
+static __always_inline void add_place(struct place_key *key, struct denial_place *fresh, u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS) {
+		others_places.insert(key, fresh);
+		return;
+	}
+#endif
+	places.insert(key, fresh);
+}
+
 /* Where a task is; NULL: there is no room for one place more. */
-static __always_inline struct denial_place *place_of_task(const void *task, u64 recording)
+static __always_inline struct denial_place *place_of_task(const void *task, u64 recording, u8 owner)
 {
 	struct place_key key = {};
 	struct denial_place fresh = {.id = bpf_ktime_get_ns()};
@@ -162,18 +189,37 @@ static __always_inline struct denial_place *place_of_task(const void *task, u64 
 	fresh.keeper = name_place(&key, task);
 	fresh.launch = launch_of(fresh.keeper);
 #endif
-	found = places.lookup(&key);
+	found = known_place(&key, owner);
 	if (found) {
 		found->keeper = fresh.keeper;
 		if (fresh.launch)
 			found->launch = fresh.launch;
 		return found;
 	}
-	places.insert(&key, &fresh);
-	return places.lookup(&key);
+	add_place(&key, &fresh, owner);
+	return known_place(&key, owner);
 }
 
-static __always_inline u64 program_of(struct denial_place *place, const void *task)
+static __always_inline bool is_known_program(const struct executable_key *key, u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_programs.lookup(key);
+#endif
+	return programs.lookup(key);
+}
+
+static __always_inline long add_program(struct executable_key *key, struct executable *path,
+					u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_programs.insert(key, path);
+#endif
+	return programs.insert(key, path);
+}
+
+static __always_inline u64 program_of(struct denial_place *place, const void *task, u8 owner)
 {
 	u32 zero = 0;
 	struct executable *path = blank_path.lookup(&zero);
@@ -184,11 +230,11 @@ static __always_inline u64 program_of(struct denial_place *place, const void *ta
 		return EXECUTABLE_UNKNOWN;
 	key.executable = read_path(path, task, program_file(task));
 	path->first = bpf_ktime_get_boot_ns();
-	if (programs.lookup(&key))
+	if (is_known_program(&key, owner))
 		return key.executable;
 	if (place->programs >= MAX_PROGRAMS_EACH)
 		return EXECUTABLE_UNKNOWN;
-	refused = programs.insert(&key, path);
+	refused = add_program(&key, path, owner);
 	if (!refused)
 		__sync_fetch_and_add(&place->programs, 1);
 	return refused && refused != EXISTS ? EXECUTABLE_UNKNOWN : key.executable;
@@ -209,10 +255,28 @@ static __always_inline void describe(struct denial *denial, const void *task,
 	bpf_get_current_comm(denial->comm, sizeof(denial->comm));
 }
 
-static __always_inline bool count_known(const struct denial_key *key, const void *task,
-					const void *registers)
+static __always_inline struct denial *known_denial(const struct denial_key *key, u8 owner)
 {
-	struct denial *known = denials.lookup(key);
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_denials.lookup(key);
+#endif
+	return denials.lookup(key);
+}
+
+static __always_inline long add_denial(struct denial_key *key, struct denial *fresh, u8 owner)
+{
+#ifdef RESIDENT
+	if (owner == OTHERS)
+		return others_denials.insert(key, fresh);
+#endif
+	return denials.insert(key, fresh);
+}
+
+static __always_inline bool count_known(const struct denial_key *key, const void *task,
+					const void *registers, u8 owner)
+{
+	struct denial *known = known_denial(key, owner);
 
 	if (!known)
 		return false;
@@ -222,21 +286,21 @@ static __always_inline bool count_known(const struct denial_key *key, const void
 }
 
 /* One more denial of a kind. */
-static __always_inline void count(struct denial_place *place, const struct denial_key *key,
-				  const void *task, const void *registers)
+static __always_inline void count(struct denial_place *place, struct denial_key *key,
+				  const void *task, const void *registers, u8 owner)
 {
 	struct denial fresh = {.count = 1};
 	long refused = -1;
 
-	if (count_known(key, task, registers))
+	if (count_known(key, task, registers, owner))
 		return;
 	describe(&fresh, task, registers);
 	fresh.first = fresh.last;
 	if (place->denials < MAX_DENIALS_EACH)
-		refused = denials.insert(key, &fresh);
+		refused = add_denial(key, &fresh, owner);
 	if (!refused)
 		__sync_fetch_and_add(&place->denials, 1);
-	else if (refused != EXISTS || !count_known(key, task, registers))
+	else if (refused != EXISTS || !count_known(key, task, registers, owner))
 		__sync_fetch_and_add(&place->lost, 1);
 }
 
@@ -248,16 +312,18 @@ static __always_inline u64 recording_of(void *task)
 	return self && self->verdict.open ? self->verdict.recording : 0;
 }
 
-/* Whether a denial is counted: see the top. */
-static __always_inline bool is_counted(u64 recording)
+/* Whose a recording is; without the recorder that stays it makes no difference. */
+static __always_inline u8 owner_of(u64 recording)
 {
 #ifdef RESIDENT
 	struct recording *head = recordings.lookup(&recording);
 
-	return head && !head->user;
-#else
-	return true;
+	if (!head)
+		return NOBODY;
+	if (head->user)
+		return OTHERS;
 #endif
+	return ROOT;
 }
 
 static __always_inline void denied(void *task, const u64 *ctx, struct denial_state *state)
@@ -270,17 +336,18 @@ static __always_inline void denied(void *task, const u64 *ctx, struct denial_sta
 		.number = call_number(registers),
 		.error = ctx[1] == left_by_trap(registers) ? TRAPPED : (s32)ctx[1],
 	};
+	u8 owner = owner_of(key.recording);
 
-	if (!is_counted(key.recording))
+	if (owner == NOBODY)
 		return;
-	place = place_of_task(task, key.recording);
+	place = place_of_task(task, key.recording, owner);
 	if (!place) {
 		__sync_fetch_and_add(&state->places_lost, 1);
 		return;
 	}
 	key.place = place->id;
-	key.executable = program_of(place, task);
-	count(place, &key, task, registers);
+	key.executable = program_of(place, task, owner);
+	count(place, &key, task, registers, owner);
 	__sync_fetch_and_add(&state->denials, 1);
 }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,15 @@ with recorder.Recorder(loaded) as here:
     over = {number for number, head in here.heads().items() if head.alive <= 0 and head.last_exit}
 print(json.dumps([number for number, recording in found.items() if recording in over]))
 """
+NOTED = """
+import json
+from tracer.kernel import bpf, pinned, program, wire
+maps = pinned.opened().maps
+heads = {wire.ID.unpack(key)[0]: wire.head(value) for key, value in bpf.items(maps["recordings"])}
+kept = [{wire.ID.unpack(key)[0] for key, _ in bpf.items(part)} for part in
+        program.parts(maps, "holders")]
+print(json.dumps([[heads[one].user for one in part if one in heads] for part in kept]))
+"""
 
 CLAIM = """
 import sys
@@ -44,6 +54,8 @@ except HostError as error:
 """
 # What is compiled for little room is not kept for others.
 OWN_CACHE = "mkdir -p /var/cache && mount -t tmpfs -o mode=0755 none /var/cache"
+APART = ("unshare", "--pid", "--fork")
+IN_ITS_OWN_ROOT = ("--root=/usr", "/bin/true")  # opens the window where there is no filter
 ROOM = 16
 MANY = 128
 
@@ -110,24 +122,29 @@ def test_who_numbers_processes_otherwise_lets_nothing_go(resident: Place):
 def test_users_do_not_push_out_what_is_roots(tmp_path: Path):
     """
     Whoever makes PID namespaces without end has a quarter of the room, and within that the oldest
-    of theirs give way; root's recordings stay, and go on beginning.
+    of theirs give way; root's recordings stay, and go on beginning. What is noted of theirs besides
+    is not where root's is.
     """
     with place_with([OWN_BPFFS, OWN_LOCK, OWN_CACHE], tmp_path) as place:
         place.start(MAX_RECORDINGS=4 * MANY)
         for _ in range(ROOM):
-            subprocess.run(["unshare", "--pid", "--fork", "true"], check=True)
+            subprocess.run([*APART, *IN_ITS_OWN_ROOT], check=True)
         before = roots(place)
 
-        loop = f"for one in $(seq {3 * MANY}); do unshare --user --pid --fork true; done"
+        own = " ".join([*APART, "--user", "--map-root-user", *IN_ITS_OWN_ROOT])
+        loop = f"for one in $(seq {3 * MANY}); do {own}; done"
         subprocess.run(["runuser", "-u", "nobody", "--", "sh", "-c", loop], check=True)
-        subprocess.run(["unshare", "--pid", "--fork", "true"], check=True)
+        subprocess.run([*APART, "true"], check=True)
         heads = place.heads()
+        roots_own, of_others = json.loads(place.python(NOTED))
 
     others = [head for head in heads if head["user"]]
     after = {head["born"] for head in heads if not head["user"]}
     assert MANY // 2 < len(others) <= MANY
     assert before < after
     assert max(head["born"] for head in others) > max(before)  # the newest are the ones kept
+    assert len(roots_own) >= ROOM and set(roots_own) == {0}
+    assert set(of_others) == {pwd.getpwnam("nobody").pw_uid}
 
 
 def roots(place: Place) -> set[int]:

@@ -11,15 +11,20 @@ import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
 from tests.live import images
 from tests.live.command import SeccompTrace
+from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine, remove_containers
 from tests.live.policy import require_command
 from tests.live.recorded import PROFILE, RECORDING, calls_of, making, read_complete, record
+from tests.live.recorder import Place
+from tests.live.watched import deny, profile
+from tracer.recording import Recording
 
 CALLS = "/usr/local/bin/calls"
 USER = "nobody"
@@ -113,3 +118,36 @@ def test_a_detached_container_of_a_user_is_recorded_until_it_ends(
 
     assert process.returncode == 0, stderr
     assert "getpgrp" in calls_of(read_complete(seccomp_trace.directory / RECORDING), CALLS)
+
+
+def test_the_recorder_notes_of_a_users_container_what_run_notes(
+    rootless: Engine, busybox: ImageLoader, place: Place, seccomp_trace: SeccompTrace
+):
+    """
+    Who holds which capabilities, which were asked for, and what was denied: as of one of root's.
+    """
+    filtered = profile(Path(rootless.environment["HOME"]), deny("getsid"))
+    script = f"chroot / calls {' '.join(making('getsid'))}"
+    run = ("--rm", *rootless.security(filtered), busybox(rootless), "sh", "-c", script)
+    alone = record(seccomp_trace, rootless, "run", *run).recording
+    started = place.seccomp_trace("recorder", "start", "--denials")
+    assert started.returncode == 0, started.stderr
+
+    rootless.run("run", "--name", "noted-users", *run)
+    env = rootless.environment
+    eventually(lambda: bool(place.ps(env)["noted-users"]["ended"]), what="it has ended")
+    found = place.collected("noted-users", env=env)["noted-users"].recording
+
+    (one,), (other,) = found.runs.values(), alone.runs.values()
+    assert one.capabilities and one.capabilities == other.capabilities
+    assert kinds_of(found) == kinds_of(alone)
+    assert ("CAP_SYS_CHROOT", "chroot", "container", True) in kinds_of(found)
+    (denial,) = found.denials
+    assert (denial.executable, denial.name, denial.count) == (CALLS, "getsid", 1)
+
+
+def kinds_of(recording: Recording) -> set[tuple[str, Optional[str], str, bool]]:
+    """
+    Which capabilities were asked for in which calls, of whose user namespace, with which answer.
+    """
+    return {(one.capability, one.name, one.namespace, one.granted) for one in recording.checks}

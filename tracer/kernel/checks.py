@@ -32,6 +32,8 @@ SOURCE = program.Source(
 )
 # Kernels before 6.14 have no such tracepoint; there is a function of that name in all of them.
 AT_RETURN = replace(SOURCE, returns=frozenset({"on_check"}))
+# Beside the recorder that stays.
+RESIDENT = replace(SOURCE, maps=(*SOURCE.maps, "others_checks", "others_holders", "recordings"))
 CAPACITY = MappingProxyType({"MAX_CHECKS": 65536, "MAX_HOLDERS": 4096})
 
 # What the programs read of credentials besides, by its constant.
@@ -122,19 +124,19 @@ def load(threads: int) -> program.Loaded:
 
     Raises HostError, see `program.load`.
     """
-    return _load({}, {"threads": threads})
+    return _load({}, SOURCE.maps, {"threads": threads})
 
 
 def load_to_stay(threads: int, recordings: int) -> program.Loaded:
     """The same beside a recorder that stays, by its two maps."""
     shared = {"threads": threads, "recordings": recordings}
-    return _load(program.lasting(CAPACITY), shared)
+    return _load(program.lasting(CAPACITY), RESIDENT.maps, shared)
 
 
 def try_out() -> program.Source:
     """Load, attach, and take out again what notes checks; raises HostError as `load` does."""
     source = way()
-    _load({}, {}).close()
+    _load({}, SOURCE.maps, {}).close()
     return source
 
 
@@ -151,12 +153,13 @@ def constants_of(source: program.Source) -> Dict[str, int]:
     return {**layout.offsets(btf.read(), MEMBERS), **CAPACITY, **at_return}
 
 
-def _load(constants: Mapping[str, int], shared: Mapping[str, int]) -> program.Loaded:
-    source = way()
-    maps = tuple(dict.fromkeys((*source.maps, *shared)))
+def _load(
+    constants: Mapping[str, int], maps: Tuple[str, ...], shared: Mapping[str, int]
+) -> program.Loaded:
+    source = replace(way(), maps=maps)
     constants = {**constants_of(source), **constants}
     try:
-        return program.load(constants, replace(source, maps=maps), shared)
+        return program.load(constants, source, shared)
     except HostError as error:
         if not source.returns:
             raise
@@ -181,7 +184,8 @@ class Checks:
         """By recording, what its first program held."""
         return {
             int(wire.ID.unpack(key)[0]): Holder(*HOLDER.unpack(value))
-            for key, value in bpf.items(self._maps["holders"], 512)
+            for descriptor in program.parts(self._maps, "holders")
+            for key, value in bpf.items(descriptor, 512)
         }
 
     def lost(self) -> int:
@@ -193,11 +197,12 @@ class Checks:
     def of(self, recordings: AbstractSet[int]) -> Tuple[Check, ...]:
         """The checks of these recordings. Reading changes nothing."""
         found: List[Tuple[Tuple[int, ...], Tuple[int, ...], Tuple[int, int, int, str]]] = []
-        for key, value in bpf.items_of(self._maps["checks"], recordings, 1024):
-            count, first, *rest = CHECK.unpack(value)
-            told = (count, first, rest[FRAMES], wire.text(rest[FRAMES + 1]))
-            frames = tuple(one for one in rest[:FRAMES] if one)
-            found.append((KEY.unpack(key), frames, told))
+        for descriptor in program.parts(self._maps, "checks"):
+            for key, value in bpf.items_of(descriptor, recordings, 1024):
+                count, first, *rest = CHECK.unpack(value)
+                told = (count, first, rest[FRAMES], wire.text(rest[FRAMES + 1]))
+                frames = tuple(one for one in rest[:FRAMES] if one)
+                found.append((KEY.unpack(key), frames, told))
         names = symbols.names_of({frame for _, frames, _ in found for frame in frames})
         return tuple(_check(fields, frames, told, names) for fields, frames, told in found)
 

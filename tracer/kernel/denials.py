@@ -56,7 +56,10 @@ SOURCE = program.Source(
 RESIDENT = program.Source(
     SOURCE.file,
     MappingProxyType({name: SOURCE.programs[name] for name in ("on_enter", "on_leave")}),
-    (*(name for name in SOURCE.maps if name not in NAMING), "recordings"),
+    (
+        *(name for name in SOURCE.maps if name not in NAMING),
+        *("others_places", "others_denials", "others_programs", "recordings"),
+    ),
 )
 CAPACITY = MappingProxyType({"MAX_PLACES": 1024, "MAX_DENIALS": 16384, "MAX_PROGRAMS": 8192})
 
@@ -170,13 +173,17 @@ class Denials:
         self._maps = loaded.maps
         self._leaving: Dict[int, Standing] = {}
 
+    def _items(self, name: str) -> Iterator[Tuple[bytes, bytes]]:
+        for descriptor in program.parts(self._maps, name):
+            yield from bpf.items(descriptor, 512)
+
     def standings(self) -> Dict[int, Standing]:
         """
         The places that there have been denials in, by the number that kinds name them by; those
         that have just given way among them, until what belongs to them is removed.
         """
         found = dict(self._leaving)
-        for key, value in bpf.items(self._maps["places"], 256):
+        for key, value in self._items("places"):
             number, denials, programs, lost, *keeper = PLACE.unpack(value)
             found[number] = Standing(_place(key), Keeper(*keeper), denials, programs, lost)
         return found
@@ -184,7 +191,7 @@ class Denials:
     def counted(self) -> Dict[Kind, Denied]:
         """Every kind of denial that is kept."""
         found: Dict[Kind, Denied] = {}
-        for key, value in bpf.items(self._maps["denials"], 1024):
+        for key, value in self._items("denials"):
             place, recording, executable, architecture, number, error = KEY.unpack(key)
             count, first, last, *rest = DENIAL.unpack(value)
             arguments, (process, thread, comm) = rest[:6], rest[6:]
@@ -196,7 +203,7 @@ class Denials:
     def paths(self) -> Mapping[Tuple[int, int], str]:
         """The paths of programs, by place and id."""
         found: Dict[Tuple[int, int], str] = {}
-        for key, value in bpf.items(self._maps["programs"], 512):
+        for key, value in self._items("programs"):
             place, number, path = wire.executable(key, value)
             found[place, number] = path
         return found

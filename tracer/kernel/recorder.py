@@ -20,7 +20,7 @@ from tracer.errors import HostError
 from tracer.kernel import bpf, program, wire
 
 # Of what may be pinned beside it: the keys of these begin with a recording's id, too.
-BESIDE = ("checks", "holders", "denials", "programs")
+BESIDE = program.divided(("checks", "holders", "denials", "programs"))
 
 SECCOMP_FILTERS = "Seccomp_filters:"  # /proc/PID/status, since 5.9
 

@@ -62,7 +62,7 @@ def checking(recorder: Recorder) -> Iterator[Checking]:
 
 
 def beside(recorder: Recorder) -> Checking:
-    """What a recorder that stays has noted from the beginning of each container of root's."""
+    """What a recorder that stays has noted from the beginning of each container."""
     if checks.is_in(recorder.loaded):
         return Checking(checks.Checks(recorder.loaded), drops=True)
     return Checking(why=f"{NOT_RECORDED}: this kernel does not tell of them, says doctor")

@@ -26,9 +26,6 @@ Known = Callable[[Sequence[str]], Mapping[str, Tuple[str, Named]]]
 
 CLAIM_NS = 60_000_000_000  # how long after its end a claim counts, as in bpf/recorder.c
 UNCOUNTED = "denials were not recorded: the recorder was started without --denials"
-NOT_ROOTS = (
-    "capability checks and denials were not recorded: the recorder that stays notes root's alone"
-)
 SLACK_SECONDS = 1.0  # between a container's first task and when its engine says it started
 
 
@@ -224,14 +221,10 @@ def recordings_of(recorder: Recorder, containers: Sequence[Holding]) -> Dict[int
             one = replace(one, head=still[one.recording])
             run = assembly.run_of_container(one, version, (), False, host)
             run = replace(run, integrity=run.integrity + doubts)
-            if one.head.user:
-                run = replace(run, notes=(*run.notes, NOT_ROOTS))
             recording = assembly.recording_of(run, [contents[one.recording]], host)
-            if not one.head.user:
-                of_one = tuple(parts[number] for number in parts if number == one.recording)
-                recording = checking.with_checks(recording, asked, of_one, host)
-                recording = with_denials(recorder, recording, one)
-            found[one.recording] = recording
+            of_one = tuple(parts[number] for number in parts if number == one.recording)
+            recording = checking.with_checks(recording, asked, of_one, host)
+            found[one.recording] = with_denials(recorder, recording, one)
     return found
 
 

@@ -45,7 +45,7 @@ def refusing(recorder: Recorder) -> Iterator[Refusing]:
 
 
 def beside(recorder: Recorder) -> Refusing:
-    """What a recorder that stays, and counts them, has of each container of root's."""
+    """What a recorder that stays, and counts them, has of each container."""
     return Refusing(Refusals(denials.Denials(recorder.loaded), None))
 
 

@@ -242,7 +242,7 @@ def test_a_holder_has_the_fields_of_its_structure_in_order():
     assert in_python == members_of("holder", header("capabilities.h"))
 
 
-@pytest.mark.parametrize("source", [checks.SOURCE, denials.RESIDENT])
+@pytest.mark.parametrize("source", [checks.RESIDENT, denials.RESIDENT])
 def test_what_is_pinned_beside_the_recorder_has_names_of_its_own(source: Source):
     """
     All is pinned in one directory: of the same name is only what is one and the same.

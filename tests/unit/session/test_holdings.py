@@ -374,20 +374,6 @@ def test_what_others_lost_is_nothing_against_a_recording():
     ]
 
 
-def test_of_other_users_containers_nothing_is_noted_besides_and_that_is_said():
-    """
-    Anybody can make checks and denials by the thousand.
-    """
-    head = dataclasses.replace(ENDED, user=1000)
-
-    recording = holdings.recording_of(Maps({1: head}), only(head))  # type: ignore[arg-type]
-
-    (run,) = recording.runs.values()
-    assert [note.partition(":")[0] for note in run.notes] == [
-        "capability checks and denials were not recorded"
-    ]
-
-
 def test_what_was_lost_while_it_was_read_speaks_against_it():
     """
     A call that was lost after the container was listed, and before its calls were read, is said.
