@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.recorded import making
@@ -14,20 +16,24 @@ from tracer.kernel.denials import counting
 from tracer.session.naming import Names
 
 
+@pytest.mark.parametrize("engine", ["podman", "podman_crun"])
 def test_a_container_that_is_over_has_left_its_name(
-    podman_crun: Engine, busybox: ImageLoader, tmp_path: Path
+    engine: str, busybox: ImageLoader, tmp_path: Path, request: pytest.FixtureRequest
 ):
     """
-    It had no cgroup of its own, its monitor has ended with it, and no engine is asked.
+    With a cgroup of its own, and without: its monitor has ended with it, and no engine knows it.
     """
-    security = podman_crun.security(profile(tmp_path, deny("getsid")))
-    given = ("run", "--rm", "--name", "brief", *security, busybox(podman_crun))
+    podman: Engine = request.getfixturevalue(engine)
+    security = podman.security(profile(tmp_path, deny("getsid")))
+    name = f"brief-{engine}"
+    given = ("run", "--rm", "--name", name, *security, busybox(podman))
 
     with counting() as kernel:
-        podman_crun.run(*given, "calls", *making("getsid"))
+        podman.run(*given, "calls", *making("getsid"))
         standings = list(kernel.standings().values())
-        names = Names(kernel.launch, registry={})
+        names = Names(kernel, registry={})
         for one in standings:
             names.meet(one.place, one.keeper)
+            names.of(one.place)  # begins to ask those engines that there are
 
-        assert "brief" in {names.of(one.place) for one in standings}
+        assert name in {names.of(one.place) for one in standings}

@@ -214,6 +214,11 @@ class Denials:
         value = bpf.lookup(self._maps["started_for"], key, wire.LAUNCH.size) if number else None
         return wire.launch(value) if value is not None else ()
 
+    def launches(self) -> Iterator[Tuple[str, ...]]:
+        """The command lines of container monitors, of which those of newer ones are kept."""
+        for _, value in bpf.items(self._maps["started_for"], 256):
+            yield wire.launch(value)
+
     def place_of_ended(self, process: int) -> Optional[Tuple[Place, Keeper]]:
         """
         Where a process was that had a filter and has ended, and that place's keeper; None if that

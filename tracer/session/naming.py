@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from tracer.container import engines
 from tracer.container.engines import Ask, Engine, Named
@@ -27,20 +27,28 @@ TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")  # ns, of the times in /proc/PI
 Answers = Dict[str, str]
 
 
+class Monitors(Protocol):
+    """What the kernel side has kept of podman's monitors: their command lines."""
+
+    def launch(self, number: int) -> Sequence[str]:
+        """That of one, by the number that a keeper has for it; empty if it is not known."""
+
+    def launches(self) -> Iterable[Sequence[str]]:
+        """All of them."""
+
+
 class Names:
     """
     What containers are called. Only `of` is for others than this class's own threads.
-
-    `started_for`: the command line of a monitor, by the number that a keeper has for it.
     """
 
     def __init__(
         self,
-        started_for: Callable[[int], Sequence[str]],
+        monitors: Monitors,
         registry: Optional[Mapping[str, Engine]] = None,
         ask: Ask = engines.ask,
     ) -> None:
-        self._started_for = started_for
+        self._monitors = monitors
         self._ask = ask
         self._since = int(time.time())
         self._registry = engines.registry() if registry is None else registry
@@ -56,10 +64,13 @@ class Names:
         """
         if not keeper.process or place in self._launches:
             return
-        launch = read_launch(self._started_for(keeper.launch)) or launch_of(keeper.process)
+        launch = read_launch(self._monitors.launch(keeper.launch)) or launch_of(keeper.process)
         if launch is not None:
-            _make_room(self._launches)
-            self._launches[place] = launch
+            self._keep(place, launch)
+
+    def _keep(self, place: Place, launch: Launch) -> None:
+        _make_room(self._launches)
+        self._launches[place] = launch
 
     def container(self, place: Place) -> str:
         """The id of the container at a place, or an empty string."""
@@ -76,12 +87,21 @@ class Names:
         asked, answers = self._answers.get(place, (0.0, {}))
         age = time.monotonic() - asked
         name = next(filter(None, list(answers.values())), "")
-        settled = bool(name) or len(answers) == len(self._registry)
+        settled = bool(name) or (bool(asked) and len(answers) == len(self._registry))
         lasting = name and (place.container or place.born)
         if not asked or (settled and not lasting and age > _lifetime(place)):
             self._begin(place)
-            return None if self._registry else unnamed(place)
-        return name or (unnamed(place) if settled else None)
+            return None
+        return name or (self._left_at(place) if settled else None)
+
+    def _left_at(self, place: Place) -> str:
+        """By what its monitor was started for: a container that its engine has forgotten."""
+        found = filter(None, map(read_launch, self._monitors.launches() if place.container else ()))
+        launch = next((one for one in found if one.container == place.container), None)
+        if launch is None or not launch.name:
+            return unnamed(place)
+        self._keep(place, launch)
+        return launch.name
 
     def _begin(self, place: Place) -> None:
         _make_room(self._answers)

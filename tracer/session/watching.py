@@ -103,7 +103,7 @@ def watch(plan: Plan, signals: Signals, report: Report, tell: Tell) -> Losses:
     with ExitStack() as opened:
         kernel = opened.enter_context(denials.counting())
         messages = _messages(opened, tell)
-        looks = Looks(kernel, messages, plan.containers, Names(kernel.launch))
+        looks = Looks(kernel, messages, plan.containers, Names(kernel))
         tell("watching; Ctrl-C ends it")
         end = None if plan.duration is None else time.monotonic() + plan.duration
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Optional
 
 from tracer.container.engines import Ask, Named
@@ -15,6 +15,7 @@ from tracer.kernel.denials import Keeper, Place
 from tracer.session.naming import TICK, Names, started, unnamed
 
 ID, OTHER = "a" * 64, "b" * 64
+LAUNCH = ("conmon", "--cid", ID, "-n", "web", "-r", "/usr/bin/crun")
 
 
 class Answering:
@@ -39,11 +40,16 @@ class Answering:
         return [self._known[one] for one in references if one in self._known]
 
 
-def unknown(number: int) -> Sequence[str]:
+class Kept(dict[int, Sequence[str]]):
     """
-    The kernel side has kept nothing of any monitor.
+    What the kernel side has kept of monitors.
     """
-    return ()
+
+    def launch(self, number: int) -> Sequence[str]:
+        return self.get(number, ())
+
+    def launches(self) -> Iterable[Sequence[str]]:
+        return self.values()
 
 
 def name_of(names: Names, place: Place) -> str:
@@ -62,7 +68,7 @@ def test_an_engine_that_never_answers_delays_nobody():
     """
     hangs = threading.Event()
     registry = {"hung": Answering(before=hangs.wait), "other": Answering(Named(ID, "web"))}
-    names = Names(unknown, registry)
+    names = Names(Kept(), registry)
 
     begun = time.monotonic()
     first = names.of(Place(ID, 0, 0))
@@ -77,8 +83,7 @@ def test_a_monitor_that_has_ended_has_left_its_containers_name():
     """
     What the kernel side has kept of it names the container, though nobody else knows that any more.
     """
-    launches = {7: ("conmon", "--cid", ID, "-n", "web", "-r", "/usr/bin/crun")}
-    names = Names(lambda number: launches.get(number, ()), {"one": Answering()})
+    names = Names(Kept({7: LAUNCH}), {"one": Answering()})
     place = Place("", 4026532222, 5)
     ended = 2**22 + 1  # the number of no process
 
@@ -91,9 +96,23 @@ def test_a_container_that_no_engine_knows_goes_by_its_id():
     """
     Once every engine has answered, an unknown container has the beginning of its id for a name.
     """
-    names = Names(unknown, {"one": Answering(), "other": Answering()})
+    names = Names(Kept(), {"one": Answering(), "other": Answering()})
 
     assert name_of(names, Place(OTHER, 0, 0)) == OTHER[:12]
+
+
+def test_a_container_that_its_engine_has_forgotten_goes_by_its_monitors_name():
+    """
+    Only if no engine knows it: a container that was renamed has the name that it has now.
+    """
+    renamed = Answering(Named(ID, "web-2"))
+
+    forgotten = Names(Kept({7: LAUNCH}), {"one": Answering()})
+    known = Names(Kept({7: LAUNCH}), {"one": renamed})
+
+    assert name_of(forgotten, Place(ID, 0, 0)) == "web"
+    assert name_of(forgotten, Place(OTHER, 0, 0)) == OTHER[:12]
+    assert name_of(known, Place(ID, 0, 0)) == "web-2"
 
 
 def test_an_engine_is_asked_once_for_each_container():
@@ -101,7 +120,7 @@ def test_an_engine_is_asked_once_for_each_container():
     However often a container is met, its engine is asked once.
     """
     engine = Answering(Named(ID, "web"), Named(OTHER, "db"))
-    names = Names(unknown, {"one": engine})
+    names = Names(Kept(), {"one": engine})
 
     for _ in range(5):
         assert name_of(names, Place(ID, 0, 0)) == "web"
@@ -118,7 +137,7 @@ def test_an_engine_that_fails_names_nothing():
     def fail() -> None:
         raise ValueError("nonsense")
 
-    names = Names(unknown, {"one": Answering(before=fail)})
+    names = Names(Kept(), {"one": Answering(before=fail)})
 
     assert name_of(names, Place(ID, 0, 0)) == ID[:12]
 
@@ -135,7 +154,7 @@ def test_a_namespace_goes_by_its_number_and_birth():
     def ask(command: Sequence[str]) -> str:
         return ID
 
-    names = Names(unknown, {"one": Answering(running)}, ask)
+    names = Names(Kept(), {"one": Answering(running)}, ask)
 
     assert name_of(names, ours) == "web"
     assert name_of(names, before) == unnamed(before) == f"pid:[{namespace}]"
