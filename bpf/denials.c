@@ -17,8 +17,9 @@
  * its task cannot be judged, and is counted.
  *
  * A call that had not begun and ends with its registers as they were was answered with SIGSYS (TRAP:
- * syscall_rollback). Of LOG and KILL user space hears from the audit messages; whose process that was
- * is kept here for those that have ended by then. A filter that answers with the error number 0, or
+ * syscall_rollback). Who was killed says so when it ends. Of LOG, and which kind of KILL it was,
+ * user space hears from the audit messages; whose process that was is kept here for those that have
+ * ended by then. A filter that answers with the error number 0, or
  * whose supervisor (USER_NOTIF) answers with a success, is not noticed.
  *
  * Places give way to newer ones as user space decides (tracer/kernel/denials.py): it removes one that
@@ -326,15 +327,15 @@ static __always_inline u8 owner_of(u64 recording)
 	return ROOT;
 }
 
-static __always_inline void denied(void *task, const u64 *ctx, struct denial_state *state)
+static __always_inline void denied(void *task, const void *registers, s32 answer,
+				   struct denial_state *state)
 {
-	const void *registers = (const void *)ctx[0];
 	struct denial_place *place;
 	struct denial_key key = {
 		.recording = recording_of(task),
 		.architecture = is_compat(task) ? COMPAT : NATIVE,
 		.number = call_number(registers),
-		.error = ctx[1] == left_by_trap(registers) ? TRAPPED : (s32)ctx[1],
+		.error = answer,
 	};
 	u8 owner = owner_of(key.recording);
 
@@ -363,10 +364,16 @@ static __always_inline bool is_void(const void *task)
 	return is_killed_by_filter(task) || is_emulated(task) || is_being_killed(task);
 }
 
+static __always_inline s32 answer_of(const void *registers, u64 result)
+{
+	return result == left_by_trap(registers) ? TRAPPED : (s32)result;
+}
+
 int on_leave(u64 *ctx)
 {
 	u32 zero = 0;
 	struct denial_state *state = denial_state.lookup(&zero);
+	const void *registers = (const void *)ctx[0];
 	u64 self, before, *mark;
 	void *task;
 
@@ -378,19 +385,35 @@ int on_leave(u64 *ctx)
 		return 0;
 	before = *mark;
 	*mark = self;
-	if (before == (self | BEGUN) || !is_answer((const void *)ctx[0], (s64)ctx[1]))
+	if (before == (self | BEGUN) || !is_answer(registers, (s64)ctx[1]))
 		return 0;
 	task = (void *)bpf_get_current_task_btf();
 	if (!before || !filter_count(task) || is_void(task))
 		return 0;
 	if (before == self)
-		denied(task, ctx, state);
+		denied(task, registers, answer_of(registers, ctx[1]), state);
 	else
 		__sync_fetch_and_add(&state->unsure, 1);
 	return 0;
 }
 
-#ifndef RESIDENT
+static __always_inline void note_kill(void)
+{
+	void *task = (void *)bpf_get_current_task_btf();
+	u32 zero = 0;
+	struct denial_state *state = denial_state.lookup(&zero);
+
+	if (state && is_killed_by_filter(task) && filter_count(task))
+		denied(task, (const void *)bpf_task_pt_regs(task), KILLED, state);
+}
+
+#ifdef RESIDENT
+int on_end(u64 *ctx)
+{
+	note_kill();
+	return 0;
+}
+#else
 /*
  * A monitor may end with its container, before user space has looked, and where a container has no
  * cgroup of its own nothing else knows its name afterwards. So what it was started for is kept: of
@@ -433,6 +456,7 @@ int on_end(u64 *ctx)
 	u32 process = process_of(task);
 	struct end end = {};
 
+	note_kill();
 	if (!is_last_thread(task))
 		return 0;
 	monitors.delete(&process);	/* another one may have that number next */

@@ -7,7 +7,9 @@
 
 #include "recorder.h"
 
+/* struct denial_key.error, but for error numbers, which are below 0. */
 #define TRAPPED 0		/* it got SIGSYS, and its number back */
+#define KILLED 1		/* its thread, or whole process, was killed */
 
 /*
  * Where denials happened: a container, by its cgroup's name, or else by the outermost PID namespace
@@ -46,7 +48,7 @@ struct denial_key {
 	__u64 executable;
 	__u32 architecture;	/* AUDIT_ARCH_* */
 	__u32 number;
-	__s32 error;		/* what the call answered: an error number, below 0; or TRAPPED */
+	__s32 error;		/* what the call answered: an error number, below 0; TRAPPED; KILLED */
 	__u32 reserved;
 };
 

@@ -17,8 +17,15 @@ from tests.live.watched import deny, profile
 from tracer.capabilities.required import required
 from tracer.recording import Recording, from_json
 
-# A capability that is needed, and a call that the profile denies, by another program.
-SCRIPT = f"touch /tmp/own; chown 5:5 /tmp/own; calls {' '.join(making('getsid'))}"
+# A capability that is needed, and calls that the profile denies, by another program.
+SCRIPT = "; ".join(
+    [
+        "touch /tmp/own; chown 5:5 /tmp/own",
+        f"calls {' '.join(making('getsid'))}",
+        f"calls {' '.join(making('swapoff'))}",
+        "true",
+    ]
+)
 
 
 def denied_in(recording: Recording) -> set[tuple[str, object, str, int]]:
@@ -28,14 +35,18 @@ def denied_in(recording: Recording) -> set[tuple[str, object, str, int]]:
     return {(one.executable, one.name, one.answer, one.count) for one in recording.denials}
 
 
-DENIED = {("/usr/local/bin/calls", "getsid", "EPERM", 1)}
+DENIED = {
+    ("/usr/local/bin/calls", "getsid", "EPERM", 1),
+    ("/usr/local/bin/calls", "swapoff", "kill", 1),
+}
 
 
 def options_of(engine: Engine, directory: Path) -> list[str]:
     """
-    The options of a container in which one call is denied.
+    The options of a container in which one call is denied, and another one kills.
     """
-    return engine.security(profile(directory, deny("getsid")))
+    killing = deny("swapoff", action="SCMP_ACT_KILL_PROCESS")
+    return engine.security(profile(directory, deny("getsid"), killing))
 
 
 def test_the_recorder_notes_what_run_notes(

@@ -4,6 +4,7 @@ Live tests of `watch` as a command: how it ends, what it says where it cannot se
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -24,6 +25,7 @@ WITHOUT_AUDIT = {
     "no capability": ["capsh", "--drop=cap_audit_read", "--", "-c", 'exec "$0" "$@"'],
     "another network namespace": ["unshare", "--net"],
 }
+APART = ("unshare", "--pid", "--fork")
 PIPE_CLOSED = 141
 CHECKOUT = Path(__file__).parents[2]
 
@@ -34,7 +36,14 @@ def denied_in_a_namespace(directory: Path, times: int = 1) -> None:
     """
     program = compiled("denied", directory)
     for _ in range(times):
-        subprocess.run(["unshare", "--pid", "--fork", program, "own", UNKNOWN, "1"], check=True)
+        subprocess.run([*APART, program, "own", UNKNOWN, "1"], check=True)
+
+
+def killed_in_a_namespace(directory: Path) -> None:
+    """
+    Have a program killed for a call by its filter, in the same way.
+    """
+    subprocess.run([*APART, compiled("denied", directory), "killed", UNKNOWN, "1"])
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -88,7 +97,7 @@ def test_on_a_terminal_each_kind_is_told_once(tmp_path: Path):
 def test_where_audit_messages_cannot_be_read(apart: list[str], tmp_path: Path):
     """
     Without the right to read audit messages, or where they do not come, it says so, and tells of
-    errors all the same.
+    errors and of kills all the same.
     """
     command = [*apart, str(PROGRAM), "watch", "--format", "json"]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
@@ -97,10 +106,13 @@ def test_where_audit_messages_cannot_be_read(apart: list[str], tmp_path: Path):
         assert "watching;" in process.stderr.readline()
         denied_in_a_namespace(tmp_path)
         line = next(line for line in process.stdout if "EACCES" in line)
+        killed_in_a_namespace(tmp_path)
+        killed = json.loads(next(line for line in process.stdout if "kill" in line))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
 
     assert DEAF in said and UNKNOWN in line
+    assert (killed["syscall"], killed["answer"], killed["count"]) == (UNKNOWN, "kill", 1)
     assert process.returncode == 0
     probe = "from tracer.kernel import probe; print(probe.audit_messages())"
     words = [*apart, sys.executable, "-c", probe]

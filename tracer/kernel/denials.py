@@ -23,7 +23,7 @@ KEY = struct.Struct("=QQQIIi4x")
 DENIAL = struct.Struct("=QQQ6QII16s")
 STATE = struct.Struct("=QQQ")
 
-TRAPPED = 0  # answered with SIGSYS
+TRAPPED, KILLED = 0, -1  # answered with SIGSYS; by killing the thread or the process
 
 NAMING = ("ended", "monitors", "started_for", "blank_start")
 
@@ -55,7 +55,7 @@ SOURCE = program.Source(
 # Beside the recorder that stays nobody asks where a process was that has ended, nor for names.
 RESIDENT = program.Source(
     SOURCE.file,
-    MappingProxyType({name: SOURCE.programs[name] for name in ("on_enter", "on_leave")}),
+    MappingProxyType({name: SOURCE.programs[name] for name in ("on_enter", "on_leave", "on_end")}),
     (
         *(name for name in SOURCE.maps if name not in NAMING),
         *("others_places", "others_denials", "others_programs", "recordings"),
@@ -109,7 +109,7 @@ class Kind:
     """
     One kind of denial. `recording` as the recorder numbers it, or 0.
 
-    `error`: the error number that it was answered with, or TRAPPED.
+    `error`: the error number that it was answered with, or TRAPPED, or KILLED.
     """
 
     place: int

@@ -45,7 +45,7 @@ def denial_in(node: Node, runs: Mapping[str, Run]) -> Denial:
     """The denial that a document has."""
     answer = node.child("answer")
     if not _ANSWER.fullmatch(answer.text()):
-        raise answer.wrong("the name of an error, or trap")
+        raise answer.wrong("the name of an error, or trap, or kill")
     return Denial(
         executable=filled_text(node.child("executable")),
         architecture=filled_text(node.child("architecture")),

@@ -91,7 +91,7 @@ class Denial:
     """
     A filter answered a call of an executable instead of the kernel, so often in each of these runs.
 
-    `answer`: the name of an error (EPERM), or "trap". `last`: the last time.
+    `answer`: the name of an error (EPERM), or "trap", or "kill". `last`: the last time.
     """
 
     executable: str

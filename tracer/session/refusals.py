@@ -1,9 +1,9 @@
 """
 What filters refused to some containers meanwhile: which call, to whom, how often, and how.
 
-Two sources, as for `watching`: the kernel side counts what was answered with an error or a trap,
-the audit messages tell what was logged or killed. Which containers count is the caller's to say,
-once they are known.
+Two sources, as for `watching`: the kernel side counts what was answered with an error, a trap or a
+kill, the audit messages tell what was logged, and who was killed how. Which containers count is the
+caller's to say, once they are known.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tracer.session.belonging import RUNTIMES, Container
 from tracer.session.messages import Logged, Messages
 
 MOST_LOOKS = 20  # at messages in one go: a look takes a limited number
+SIGNALS = {denials.TRAPPED: Answer(model.TRAP), denials.KILLED: Answer(model.KILL_PROCESS)}
 ACTIONS = {
     audit.LOG: model.LOG,
     audit.KILL_THREAD: model.KILL_THREAD,
@@ -63,7 +64,7 @@ class Refusals:
     """
     What is refused from `begin` on, anywhere; and to some containers, once these are known.
 
-    `messages`: None where they cannot be read, so that LOG and KILL do not show.
+    `messages`: None where they are not read, so that LOG does not show, nor which KILL it was.
     """
 
     def __init__(self, kernel: Denials, messages: Optional[Messages]) -> None:
@@ -127,6 +128,8 @@ class Refusals:
         standings = self._kernel.standings()  # after them: a place is there before its denials
         paths: Optional[Mapping[Tuple[int, int], str]] = None
         for kind, denied in counted.items():
+            if kind.error == denials.KILLED and self._messages is not None:
+                continue  # they say which way
             before, standing = self._before.get(kind), standings.get(kind.place)
             more = denied.count - (before.count if before else 0)
             title = theirs.title_of(kind.recording)
@@ -139,12 +142,11 @@ class Refusals:
 
     def _of_kind(self, kind: Kind, denied: Denied, title: str, path: str) -> Refusal:
         architecture = assembly.architecture_of(kind.architecture, kind.number)
-        trapped = kind.error == denials.TRAPPED
         return Refusal(
             syscall=syscalls.shown_name_of(architecture, kind.number),
             architecture=architecture,
             number=kind.number,
-            answer=Answer(model.TRAP) if trapped else Answer(model.ERRNO, kind.error),
+            answer=SIGNALS.get(kind.error) or Answer(model.ERRNO, kind.error),
             executable=_program(path, denied.comm),
             comm=denied.comm,
             container=title,

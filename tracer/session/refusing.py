@@ -2,7 +2,7 @@
 Denials beside a recording: what the filter that a container runs under answers instead of the
 kernel, counted where this kernel can tell it, and then part of the recording.
 
-Only what is answered with an error or a trap: of LOG and KILL `watch` and `verify` hear.
+What is answered with an error, a trap or a kill; of LOG `watch` and `verify` hear.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tracer.recording import Denial, Recording, Sighting
 from tracer.session.belonging import Container
 from tracer.session.refusals import Refusal, Refusals
 
-TRAP = "trap"
+SIGNALS = {model.TRAP: "trap", model.KILL_PROCESS: "kill"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _denial(one: Refusal, run: str) -> Denial:
         architecture=one.architecture,
         number=one.number,
         name=None if one.syscall.isdigit() else one.syscall,
-        answer=error if one.answer.action == model.ERRNO else TRAP,
+        answer=SIGNALS.get(one.answer.action) or error,
         last=Sighting(one.time, one.thread, one.comm),
         counts=((run, one.count),),
     )

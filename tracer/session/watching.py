@@ -1,9 +1,10 @@
 """
 One `watch` from beginning to end: what filters deny, as it happens, and in whose container.
 
-Two sources: the kernel side counts what was answered with an error or a trap, exactly, whatever
-happens to us; the audit messages tell what was logged or killed. Both are folded per look: a kind
-of denial that came a thousand times meanwhile is told once, with its number.
+Two sources: the kernel side counts what was answered with an error, a trap or a kill, exactly,
+whatever happens to us; the audit messages tell what was logged, and who was killed how. Both are
+folded per look: a kind of denial that came a thousand times meanwhile is told once, with its
+number.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ PATIENCE_SECONDS = 5.0  # how long a denial waits for its container's name
 LONG_PATIENCE_SECONDS = 30.0  # if without it is not known whether anybody wants it
 PROGRAM_UNKNOWN = "(unknown)"
 TRAP, LOG, KILL_THREAD, KILL_PROCESS = "trap", "log", "kill-thread", "kill-process"
+SIGNALS = {denials.TRAPPED: TRAP, denials.KILLED: "kill"}
 ACTIONS = {
     audit.LOG: LOG,
     audit.KILL_THREAD: KILL_THREAD,
@@ -57,7 +59,8 @@ class Denial:
 
     `time`: ns since the epoch. `container`: its id, or nothing for one that has no cgroup of its
     own. `thread` as the container numbers it, `process` as the host does. `answer`: an error's name
-    (EPERM), or trap, log, kill-thread, kill-process. `arguments`: six, or none if unknown.
+    (EPERM), or trap, log, kill-thread, kill-process, or kill (either). `arguments`: six, or none if
+    unknown.
     """
 
     time: int
@@ -126,7 +129,7 @@ def _messages(opened: ExitStack, tell: Tell) -> Optional[Messages]:
     try:
         messages = opened.enter_context(Audit())
     except HostError as error:
-        tell(f"{error}; what is answered with an error or a trap is told all the same")
+        tell(f"{error}; errors, traps and kills are told all the same")
         return None
     silent = audit.unlogged()
     if silent:
@@ -227,6 +230,8 @@ class Looks:
         standings = self._kernel.standings()  # after them: a place is there before its denials
         paths: Optional[Mapping[Tuple[int, int], str]] = None
         for kind, denied in counted.items():
+            if kind.error == denials.KILLED and self._messages is not None:
+                continue  # they say which way
             more = denied.count - self._counted.get(kind, 0)
             standing = standings.get(kind.place)
             if not more or standing is None or not self._is_container(standing.place):
@@ -261,7 +266,7 @@ class Looks:
             number=kind.number,
             syscall=syscalls.shown_name_of(architecture, kind.number),
             arguments=denied.arguments,
-            answer=TRAP if kind.error == denials.TRAPPED else syscalls.error_name(kind.error),
+            answer=SIGNALS.get(kind.error) or syscalls.error_name(kind.error),
         )
 
     def _told(self) -> Iterator[Tuple[Place, Denial]]:

@@ -6,6 +6,7 @@
  * denied own NUMBER COUNT            loads a filter of its own that answers every number from NUMBER
  *                                    on with EACCES, and makes COUNT calls of different numbers
  * denied own NUMBER COUNT THREADS    the same, of one number, in each of so many threads at once
+ * denied killed NUMBER TIMES         loads one that kills it for the call, which it makes
  * denied trap NUMBER TIMES           prints how many SIGSYS came, and of which call the last told
  * denied thread NUMBER               a thread of its own makes the call; prints when that is gone
  */
@@ -52,12 +53,12 @@ static void crowd(void)
 		pthread_join(threads[i], NULL);
 }
 
-static void load_own_filter(void)
+static void load_own_filter(__u32 answer)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+		BPF_STMT(BPF_RET | BPF_K, answer),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { .len = 4, .filter = code };
@@ -83,7 +84,7 @@ static void call_under_own_filter(void)
 	pthread_t threads[MOST_THREADS];
 	pthread_attr_t small;
 
-	load_own_filter();
+	load_own_filter(SECCOMP_RET_ERRNO | EACCES);
 	if (!first) {
 		own_calls(NULL);
 		return;
@@ -140,7 +141,10 @@ int main(int argc, char **argv)
 		crowd();
 	else if (!strcmp(what, "own"))
 		call_under_own_filter();
-	else if (!strcmp(what, "thread"))
+	else if (!strcmp(what, "killed")) {
+		load_own_filter(SECCOMP_RET_KILL_PROCESS);
+		loop(NULL);
+	} else if (!strcmp(what, "thread"))
 		in_a_thread();
 	else if (!strcmp(what, "trap")) {
 		loop(NULL);
