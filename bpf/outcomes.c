@@ -92,7 +92,7 @@ static __always_inline void count(struct outcome_key *outcome)
 
 /* ---- Calls ---- */
 
-/* What a call is recorded as; see report and consider in recorder.c. */
+/* What a call is recorded as; see report and consider in calls.c. */
 static __always_inline void describe(struct outcome_key *call, const struct verdict *verdict,
 				     const void *task, u32 number)
 {

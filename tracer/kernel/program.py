@@ -294,7 +294,7 @@ def compiled(source: Source, flags: List[str]) -> image.Image:
 def _module(source: str, flags: List[str]) -> Any:
     bcc = _bcc()
     directory = bpf_directory()
-    text = (directory / source).read_bytes()
+    text = _whole(directory, source).encode()
     with _surroundings(str(directory / "include")), _diagnostics() as diagnostics:
         try:
             return bcc.BPF(text=text, cflags=[f"-I{directory}", *flags])
@@ -307,6 +307,13 @@ def _module(source: str, flags: List[str]) -> Any:
                 f"bcc {getattr(bcc, '__version__', '')} cannot compile {source}: {lines[0]}",
                 "please report this with the version of bcc",
             ) from error
+
+
+def _whole(directory: Path, source: str) -> str:
+    """A source with the parts (*.c) that it includes in their places: bcc rewrites one text only."""
+    parts = re.split(r'^#include "(\w+\.c)"$', (directory / source).read_text(), flags=re.MULTILINE)
+    parts[1::2] = [_whole(directory, part) for part in parts[1::2]]
+    return "".join(parts)
 
 
 def _bcc() -> Any:

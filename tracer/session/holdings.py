@@ -24,7 +24,7 @@ from tracer.session.resident import is_running
 
 Known = Callable[[Sequence[str]], Mapping[str, Tuple[str, Named]]]
 
-CLAIM_NS = 60_000_000_000  # how long after its end a claim counts, as in bpf/recorder.c
+CLAIM_NS = 60_000_000_000  # how long after its end a claim counts, as in bpf/room.c
 UNCOUNTED = "denials were not recorded: the recorder was started without --denials"
 SLACK_SECONDS = 1.0  # between a container's first task and when its engine says it started
 
