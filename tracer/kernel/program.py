@@ -311,7 +311,8 @@ def _module(source: str, flags: List[str]) -> Any:
 
 def _whole(directory: Path, source: str) -> str:
     """A source with the parts (*.c) that it includes in their places: bcc rewrites one text only."""
-    parts = re.split(r'^#include "(\w+\.c)"$', (directory / source).read_text(), flags=re.MULTILINE)
+    text = (directory / source).read_text()
+    parts = re.split(r'^#include "(\w+\.c)"$', text, flags=re.MULTILINE)
     parts[1::2] = [_whole(directory, part) for part in parts[1::2]]
     return "".join(parts)
 
