@@ -310,7 +310,7 @@ def _module(source: str, flags: List[str]) -> Any:
 
 
 def _whole(directory: Path, source: str) -> str:
-    """A source with the parts (*.c) that it includes in their places: bcc rewrites one text only."""
+    """A source with the parts (*.c) that it includes in place: bcc rewrites but one text."""
     text = (directory / source).read_text()
     parts = re.split(r'^#include "(\w+\.c)"$', text, flags=re.MULTILINE)
     parts[1::2] = [_whole(directory, part) for part in parts[1::2]]
