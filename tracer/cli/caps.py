@@ -148,9 +148,13 @@ def required(
     """
     Which capabilities the programs of RECORDING..., or of CONTAINER, need, and who asked for them.
 
-    Needed is what the kernel was asked for and granted; refused is what was asked for in vain;
-    unused is what the containers might have had and never asked for. Checks that the kernel makes
-    without meaning them do not count.
+    Needed is what the kernel was asked for and granted; refused is what was asked for in vain,
+    unless another capability served in the same call; unused is what the containers might have had
+    and never asked for. Out of reach is what a container with a user namespace of its own asked of
+    the host's: no option gives that. Inside is what was granted in a user namespace that the
+    container made itself. Confirmed and not missed are what run --confirm-caps found, which
+    decides. Checks of the runtime, and those that the kernel makes without meaning them, do not
+    count.
 
     A word with a slash, or of a file that is there, is a recording, and so is -; all else is the
     name or id of a container, and whatever it is if --engine is given. A container that the

@@ -47,6 +47,11 @@ def generate(
 
     RECORDING is a file that run kept; - is standard input. What a --baseline allows to containers
     with certain capabilities only is left to it if these had and need them.
+
+    With --without-failed a call that only ever failed gets that error by a rule of its own. It
+    stays allowed if it once ended otherwise, or how it ended is not known of every run; if the
+    filter answered some uses differently; and if a runtime may need it. A rule of a --baseline
+    stands.
     """
     if sets and baseline is None:
         raise click.UsageError("--caps chooses among a --baseline's rules: name one")

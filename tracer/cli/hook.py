@@ -44,6 +44,10 @@ def install(hooks_dir: Optional[str], output_dir: Optional[str], best_effort: bo
     it is below --output-dir. A baseline (if:) is read by the same rule, but from almost anywhere,
     up to 1 MiB, and another user's if everybody may read it.
 
+    What goes wrong after the start is in a file beside the profile: PROFILE.not-recorded says why
+    there is none, PROFILE.incomplete is one that may lack something, as PROFILE.incomplete.reasons
+    says. Both go when a later run goes well.
+
     podman 4 and 5 do not read /etc/containers/oci/hooks.d unless containers.conf says so.
     """
     _refuse_others()

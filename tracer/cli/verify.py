@@ -50,7 +50,16 @@ def verify(
     Run COMMAND, a podman run or docker run, under PROFILE, and tell what was denied.
 
     Exit code 0 if every run ended as it should and nothing was denied, 1 if not. What the profile
-    answers with an error by a rule of its own is told, and counts for nothing.
+    answers with an error by a rule of its own, or logs, is told, and counts for nothing.
+
+    The container runs in the foreground, under PROFILE instead of any other that COMMAND names, and
+    is removed when it ends, unless an option says --rm=false.
+
+    What --drive names is one command, without a shell. It is started once, when the container's
+    program runs; a server may not listen yet, so it has to try until it does, and to give up in the
+    end. Its environment has SECCOMP_TRACE_CONTAINER (the id), SECCOMP_TRACE_NAME and
+    SECCOMP_TRACE_ENGINE (podman, or sudo -u me podman). A container that still runs when the drive
+    has ended is stopped, and may then end by the signal.
     """
     judged = profile_in(profile)
     call = engine_call(command)

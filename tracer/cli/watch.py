@@ -30,6 +30,11 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
     CONTAINER is a name, an id or the beginning of one, and may start later. On a terminal a denial
     is told once for each container, program, call and answer; how often it came is said at the end.
     Exit code 1 if something could not be told.
+
+    What is logged or killed is read from the kernel's audit messages: this takes the host's own
+    network namespace, CAP_AUDIT_READ, and the answer in /proc/sys/kernel/seccomp/actions_logged.
+    A container has room for 1024 kinds of denials; when all room gets scarce, what has been quiet
+    for half a minute gives way.
     """
     from tracer.session.command import Signals
     from tracer.session.watching import Plan
