@@ -48,7 +48,11 @@ def recorder() -> None:
 @click.option("--replace", is_flag=True, help="Drop another version's, with all that it holds.")
 @click.option("--denials", is_flag=True, help="Count what filters deny, too: costs every call.")
 def start(replace: bool, denials: bool) -> int:
-    """Load the recorder and leave it in the kernel. It is gone after a reboot."""
+    """
+    Load the recorder and leave it in the kernel. It is gone after a reboot.
+
+    It mounts bpffs on /sys/fs/bpf if that is not mounted.
+    """
     if resident.start(replace, with_denials=denials):
         click.echo("every container that starts from now on is recorded")
         return 0

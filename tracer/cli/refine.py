@@ -60,7 +60,9 @@ def refine(
     cannot be read, by several under the profile as it is. What the profile denies by a rule stays
     denied. Exit code 1, and nothing written, if the command or its drive does not end as it should.
 
-    With --minimise: drop what the command and its drive do without, found by leaving it out.
+    With --minimise: drop what the command and its drive do without, found by leaving it out, in
+    groups that are halved where they are missed. The result is tried three times more. What runs
+    leave in places that outlast them (a directory of the host, a named volume) is told.
 
     A run is killed after --timeout; without it after 60 s if runs are repeated under the profile
     as it is, and with --minimise after five times as long as the first one, 10 s at least.

@@ -35,6 +35,8 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
     network namespace, CAP_AUDIT_READ, and the answer in /proc/sys/kernel/seccomp/actions_logged.
     A container has room for 1024 kinds of denials; when all room gets scarce, what has been quiet
     for half a minute gives way.
+
+    What a filter's supervisor (SCMP_ACT_NOTIFY) answers with an error is told, too.
     """
     from tracer.session.command import Signals
     from tracer.session.watching import Plan

@@ -1,8 +1,8 @@
 """
 Where root writes and reads because an annotation says so: nowhere that its author could misuse.
 
-The rule, of which README has the short form. Whoever sets the annotation is taken to be a user of
-this host who is not root and would like to use root's hands.
+The rule, of which `hook install --help` has the short form. Whoever sets the annotation is taken to
+be a user of this host who is not root and would like to use root's hands.
 
 - The path is absolute and has no `..`. It is opened directory by directory, and no symbolic link is
   followed, not even root's own: what is checked is what is open, so swapping a directory between a
