@@ -31,10 +31,10 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
     is told once for each container, program, call and answer; how often it came is said at the end.
     Exit code 1 if something could not be told.
 
-    What is logged or killed is read from the kernel's audit messages: this takes the host's own
-    network namespace, CAP_AUDIT_READ, and the answer in /proc/sys/kernel/seccomp/actions_logged.
-    A container has room for 1024 kinds of denials; when all room gets scarce, what has been quiet
-    for half a minute gives way.
+    What is logged, and which way somebody was killed, is read from the kernel's audit messages,
+    beside auditd or without: this takes the host's own network namespace, CAP_AUDIT_READ, and the
+    answer in /proc/sys/kernel/seccomp/actions_logged. A container has room for 1024 kinds of
+    denials; when all room gets scarce, what has been quiet for half a minute gives way.
 
     What a filter's supervisor (SCMP_ACT_NOTIFY) answers with an error is told, too.
     """
