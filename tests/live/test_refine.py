@@ -119,6 +119,7 @@ def test_what_is_not_missed_is_dropped(
 
     assert done.returncode == 0, done.stderr
     assert "this proves only" in done.stderr
+    assert "without 1 call: " in done.stderr and " 1 calls" not in done.stderr
     left = allowed_by(tmp_path / "less.json")
     assert left < recorded.allowed()
     assert floor_for(engine.runtime, None) & recorded.allowed() <= left

@@ -209,7 +209,8 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
     from tracer.session.trial import Watchful, bench
 
     def told(run: int, number: int, works: bool) -> None:
-        left_out = f"without {number} calls" if number else "with all of the profile"
+        calls = "1 call" if number == 1 else f"{number} calls"
+        left_out = f"without {calls}" if number else "with all of the profile"
         complain(f"run {run}: {left_out}: {'works' if works else 'does not work'}")
 
     lasting = list(trials.lasting_lines(plan.command, plan.call))
