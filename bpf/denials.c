@@ -457,10 +457,9 @@ int on_end(u64 *ctx)
 	struct end end = {};
 
 	note_kill();
-	if (!is_last_thread(task))
-		return 0;
-	monitors.delete(&process);	/* another one may have that number next */
-	if (!filter_count(task))
+	if (is_last_thread(task))
+		monitors.delete(&process);	/* another one may have that number next */
+	if (!filter_count(task))	/* each thread has its own: the last one may have none */
 		return 0;
 	end.keeper = name_place(&end.place, task);
 	end.launch = launch_of(end.keeper);

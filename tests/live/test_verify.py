@@ -76,6 +76,23 @@ def test_a_rules_answer_and_a_log_are_no_denials_but_death_is(
     assert "denied: sync -> kill-process" in said["SCMP_ACT_KILL_PROCESS"]
 
 
+def test_a_runtime_that_is_killed_is_told(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    A runtime whose filter kills it is told of, though the last of its threads has no filter.
+    """
+    rule = {"names": ["execve"], "action": "SCMP_ACT_KILL_PROCESS"}
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    (tmp_path / PROFILE).write_text(json.dumps(profile))
+
+    command = podman.command("run", busybox(podman), "true")
+    done = seccomp_trace("verify", PROFILE, "--", *command, env=podman.environment)
+
+    assert done.returncode == 1
+    assert "denied: execve -> kill-process on x86_64 by (runtime) [runc:" in done.stderr
+
+
 def test_a_drive_is_told_its_container_and_its_exit_code_counts(
     podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
 ):
