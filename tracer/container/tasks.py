@@ -12,7 +12,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from tracer.errors import HostError, InputError
 
@@ -93,9 +93,19 @@ def threads(scope: Scope) -> Dict[int, str]:
     return found
 
 
+def family(process: int) -> Set[int]:
+    """A process and its descendants now, but for those whose parents have ended."""
+    return _with_descendants({process}, dict(_parents()))
+
+
 def _processes(scope: Scope) -> Set[int]:
-    parents = {process: parent for process, parent in _parents()}
+    parents = dict(_parents())
     members = {one for one in parents if one == scope.process or _is_inside(one, scope)}
+    return _with_descendants(members, parents)
+
+
+def _with_descendants(members: Set[int], parents: Mapping[int, int]) -> Set[int]:
+    members = set(members)
     children: Dict[int, List[int]] = {}
     for process, parent in parents.items():
         children.setdefault(parent, []).append(process)

@@ -7,12 +7,16 @@ that runs on when its drive has ended is asked to stop. Whoever waits for the co
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
 import time
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple
 
+from tracer.container.tasks import family
 from tracer.session.belonging import Container
 from tracer.session.command import GRACE_SECONDS, Pace, Signals, wait_until
 
@@ -110,11 +114,46 @@ class Driving:
             if running:
                 self.ask("kill", running)
         finally:
-            for one in (*self._started(), child):
+            if self._process is not None:
+                end_family(self._process)
+            for one in (*self._asked, child):
                 end(one)
 
     def _started(self) -> List["subprocess.Popen[bytes]"]:
         return [one for one in (self._process, *self._asked) if one is not None]
+
+
+def end_family(process: "subprocess.Popen[bytes]") -> None:
+    """Wait a little for a process, then end it and what it has started: a shell leaves that."""
+    try:
+        process.wait(GRACE_SECONDS / 2)
+        return
+    except subprocess.TimeoutExpired:
+        pass
+    with ExitStack() as opened:
+        members = [one for one in map(_handle, sorted(family(process.pid))) if one is not None]
+        for one in members:
+            opened.callback(os.close, one)
+        for one in members:
+            _send(one, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS / 2)
+        for one in members:
+            _send(one, signal.SIGKILL)
+    process.wait()
+
+
+def _handle(process: int) -> Optional[int]:
+    """A descriptor of a process, for its number may be another one's when it has ended."""
+    try:
+        return os.pidfd_open(process)
+    except ProcessLookupError:
+        return None
+
+
+def _send(handle: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        signal.pidfd_send_signal(handle, number)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

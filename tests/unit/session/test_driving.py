@@ -7,6 +7,7 @@ The engine is a program that writes down how it was called.
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,3 +157,24 @@ def test_a_drive_that_was_killed_has_a_shells_exit_code(signals: Signals, engine
     driving.finish()
 
     assert driving.is_over() and driving.status == 137
+
+
+def test_a_drive_that_hangs_is_ended_with_what_it_has_started(
+    signals: Signals, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    A shell that is ended leaves the command that it waits for, which goes on and on.
+    """
+    monkeypatch.setattr("tracer.session.driving.GRACE_SECONDS", 0.2)
+    os.mkfifo(tmp_path / "told")
+    waits = f"sleep 1000 & echo $! > {tmp_path}/told; wait"
+    driving = Driving(Drive(("sh", "-c", waits), (engine,)), signals)
+    child = signals.start(["true"], None)
+
+    driving.look([RUNNING])
+    started = os.pidfd_open(int((tmp_path / "told").read_text()))
+    driving.leave(child, list)
+    ended, _, _ = select.select([started], [], [], 10)
+    os.close(started)
+
+    assert driving.status == 128 + signal.SIGTERM and ended
