@@ -48,8 +48,8 @@ class Verdict:
     What several trials say of a profile.
 
     `problems` has for each trial what was not as it should be, nothing for a good one. `unused`:
-    calls that the profile lets through and nothing made; `floor_unused`: such of them as a runtime
-    may need another time. `tried`: engines and runtimes.
+    calls that the profile lets through and nothing made, if anything was recorded at all;
+    `floor_unused`: such of them as a runtime may need another time. `tried`: engines and runtimes.
     """
 
     trials: Tuple[Trial, ...]
@@ -174,7 +174,7 @@ def verdict_on(
 ) -> Verdict:
     """What the trials so far say of the profile."""
     made = {seen.name for trial in trials for one in trial.recordings for seen in one.observations}
-    idle = _allowed(asked.profile, trials) - made
+    idle = _allowed(asked.profile, trials) - made if made else frozenset()
     floor = every_floor()
     return Verdict(
         trials=tuple(trials),

@@ -116,6 +116,17 @@ def test_what_nothing_used_is_told_apart_from_what_runtimes_may_need():
     assert (verdict.unused, verdict.floor_unused) == (("keyctl",), ("tgkill",))
 
 
+def test_of_a_container_that_never_ran_nothing_is_unused():
+    """
+    What nobody tried says nothing of the calls that a profile allows.
+    """
+    asked = Asked(allowing("read", "tgkill"), "profile.json")
+
+    verdict = verdict_on([trial(recordings=())], [("exit code 125",)], asked, "podman")
+
+    assert (verdict.unused, verdict.floor_unused) == ((), ())
+
+
 def test_the_verdict_names_what_was_denied():
     """
     One bad run among several makes the verdict bad, and the calls that were denied are named once.
