@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.live.command import SeccompTrace
+from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.recorded import PROFILE, record
@@ -114,4 +116,26 @@ def test_a_drive_is_told_its_container_and_its_exit_code_counts(
     assert "good: exit code 0 when it was stopped, the drive's 0" in works.stderr
     assert fails.returncode == 1
     assert "the drive's exit code 7" in fails.stderr
+    assert not podman.run("ps", "--all", "--quiet").stdout
+
+
+def test_a_container_that_ignores_an_interruption_is_killed_by_the_second(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    Without a time limit the first signal is the container's alone; the second ends it for all that.
+    """
+    (tmp_path / PROFILE).write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
+    deaf = "trap '' INT TERM; echo ready; while :; do sleep 0.1; done"
+    command = podman.command("run", busybox(podman), "sh", "-c", deaf)
+
+    process = seccomp_trace.start("verify", PROFILE, "--", *command, env=podman.environment)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    running = ("ps", "--quiet", "--filter", "status=running")  # podman proxies no signal before
+    eventually(lambda: podman.run(*running).stdout, what="the engine knows that it runs")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+
+    assert process.returncode == 1 and "run 1: it was interrupted and killed" in said
     assert not podman.run("ps", "--all", "--quiet").stdout

@@ -38,13 +38,16 @@ from tracer.session.recording_run import Plan as RecordingPlan
 from tracer.session.recording_run import Session
 from tracer.session.refusals import Refusal, Refusals, title_of
 
+AGAIN_SECONDS = 2.0
+
 
 @dataclass(frozen=True)
 class Plan:
     """
     What to try: a command with its engine's call in it, and a drive, if any.
 
-    `limit`: seconds after which the container is killed, and soon after an interruption. `output`
+    `limit`: seconds after which the container is killed, and soon after an interruption; without it
+    a second interruption kills it. `output`
     is the descriptor that the command gets as its standard output instead of ours.
     """
 
@@ -62,7 +65,7 @@ class Trial:
 
     `status` is the command's; `drive` is the drive's, None if it was not started. `stopped`: the
     container ran on when the drive had ended, and was asked to stop; `expired`: it was killed
-    because its time was up. `failed`: containers that never ran a program; `unfiltered`: such as
+    because its time was up; `interrupted`: because somebody did not want to wait. `failed`: containers that never ran a program; `unfiltered`: such as
     ran without any filter. `unsure`: what could not be judged on this host; `lost`:
     refusals that could not be kept.
     """
@@ -80,6 +83,7 @@ class Trial:
     doubts: Tuple[Reason, ...] = ()
     unsure: int = 0
     lost: int = 0
+    interrupted: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ class Bench:
 
 
 class Watchful(Signals):
-    """Signals that remember whether somebody wanted an end."""
+    """Signals that remember whether somebody wanted an end, and whether more than once."""
 
-    interrupted = False
+    interrupted = insisted = False
 
     def __enter__(self) -> "Watchful":
         super().__enter__()
@@ -111,6 +115,7 @@ class Watchful(Signals):
         """See Signals.next."""
         information = super().next(seconds)
         if information is not None and information.si_signo != signal.SIGCHLD:
+            self.insisted = self.interrupted
             self.interrupted = True
         return information
 
@@ -196,6 +201,7 @@ class _Attempt:
         self._limited = plan.limit is not None
         self._began = time.monotonic()
         self._end = math.inf if plan.limit is None else self._began + plan.limit
+        self._latest = math.inf
         self._driving = Driving(Drive(plan.drive, plan.call.client), signals)
         self._expired = self._hurried = False
         session.look()  # makes room for this one
@@ -209,26 +215,43 @@ class _Attempt:
         if self._signals.interrupted and self._limited and not self._hurried:
             self._hurried = True
             self._end = min(self._end, time.monotonic() + GRACE_SECONDS)
+        if self._signals.insisted and not self._expired:
+            self._hurried, self._end = True, -math.inf
         if time.monotonic() >= self._end:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Kill the container, then whatever does not end for that."""
-        self._end = time.monotonic() + GRACE_SECONDS
-        running = self._running()
-        if self._expired or not running:
+        """
+        Kill the container, then whatever does not end for that.
+
+        The engine is asked again: it refuses to while it has not written down that it has started.
+        """
+        now, running = time.monotonic(), self._running()
+        if not self._expired:
+            self._latest = now + GRACE_SECONDS
+        if now >= self._latest or not (running or self._expired):
             self._child.kill()
-        else:
+        elif running:
             self._driving.ask("kill", running)
+        self._end = now + AGAIN_SECONDS
         self._expired = True
 
     def _running(self) -> List[Container]:
         return [one for one in self._session.containers() if is_alive(one)]
 
     def finish(self) -> None:
-        """Wait for what is left: the last of the container's tasks, and a drive without one."""
-        soon = Pace(LOOK_SECONDS, time.monotonic() + GRACE_SECONDS)
-        wait_until(lambda: self._driving.is_over() and not self._running(), self._signals, soon)
+        """
+        Wait for what is left: the last of the container's tasks, and a drive without one, but for
+        one whose time is up. A container that its command has left in a hurry is killed.
+        """
+        patience = AGAIN_SECONDS if self._signals.interrupted else GRACE_SECONDS
+        wait_until(self._is_over, self._signals, Pace(LOOK_SECONDS, time.monotonic() + patience))
+        running = self._running()
+        if running and (self._signals.interrupted or self._child.returncode < 0):
+            self._driving.ask("kill", running)
+
+    def _is_over(self) -> bool:
+        return (self._expired or self._driving.is_over()) and not self._running()
 
     def leave(self) -> None:
         """Leave nothing behind that we have started."""
@@ -245,7 +268,8 @@ class _Attempt:
             status=status,
             drive=self._driving.status,
             stopped=self._driving.stopped,
-            expired=self._expired,
+            expired=self._expired and not self._hurried,
+            interrupted=self._expired and self._hurried,
             seconds=time.monotonic() - self._began,
             recordings=outcome.recordings,
             refusals=refusals.of(containers, heads) if refusals else (),

@@ -118,6 +118,8 @@ def end_problems(trial: Trial, plan: Plan, expected: int) -> Tuple[str, ...]:
     found: List[str] = []
     if trial.expired:
         found.append("it took too long and was killed")
+    elif trial.interrupted:
+        found.append("it was interrupted and killed")
     elif trial.status != expected and not (trial.stopped and trial.status in STOPPED):
         ran = trial.recordings or trial.failed
         because = "" if ran else ENGINE_FAILED.get(trial.status, "")
