@@ -119,7 +119,12 @@ def verdict_lines(verdict: Verdict, times: int) -> Iterator[str]:
     yield f"{word}: {good} of {times} runs were good{where}{denied}"
 
 
-_VERBS = {"denied": "denied", "by rule": "answered by a rule of the profile", "logged": "logged"}
+_VERBS = {
+    "denied": "denied",
+    "elsewhere": "denied by another filter than the profile's",
+    "by rule": "answered by a rule of the profile",
+    "logged": "logged",
+}
 
 
 def refusal_line(one: Judged, trials: int) -> str:

@@ -3,6 +3,7 @@ Why a profile gave an answer: by a rule that somebody wrote, or because nothing 
 
 A program that asks for what a profile answers with an error by a rule, as the ENOSYS groups of
 engines and of ours do, meets what was meant for it; what only the default refuses was forgotten.
+And what the profile lets through was refused by somebody else: a program may load a filter too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import AbstractSet, Optional, Sequence
 from tracer.errors import InputError
 from tracer.profile import decide, model
 from tracer.profile.decide import Answer
-from tracer.profile.model import Profile
+from tracer.profile.model import Circumstances, Profile, Rule
+
+# One call of i386 for many: rules about those become rules about its arguments (libseccomp).
+MULTIPLEXERS = ("socketcall", "ipc")
 
 
 def is_by_rule(
@@ -50,3 +54,39 @@ def is_by_rule(
     except InputError:
         return False
     return said == given
+
+
+def is_let_through(
+    profile: Profile,
+    architecture: str,
+    number: int,
+    name: str,
+    *,
+    engine: Optional[str] = None,
+    capabilities: Optional[AbstractSet[str]] = None,
+) -> bool:
+    """
+    Say whether a profile lets a call through for certain, whatever its arguments are.
+
+    `engine` and `capabilities` as in `is_by_rule`. False where that cannot be told.
+    """
+    rules = [rule for rule in profile.rules if name in rule.names]
+    unsure = any(rule.conditions or (capabilities is None and _depends(rule)) for rule in rules)
+    if unsure or name in MULTIPLEXERS:
+        return False
+    try:
+        said = decide.decide(
+            profile,
+            architecture,
+            number,
+            capabilities=capabilities,
+            engine=engine,
+            runtime=decide.NO_RUNTIME,
+        )
+    except InputError:
+        return False
+    return said.lets_through
+
+
+def _depends(rule: Rule) -> bool:
+    return rule.includes != Circumstances() or rule.excludes != Circumstances()

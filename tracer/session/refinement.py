@@ -119,7 +119,7 @@ def _until_quiet(
         trial = attempt(bench, plan, put(current), signals)
         runs += 1
         fixed = wish.kept_out | frozenset(found)
-        lacking = [one for one in denied(trial, wish.profile) if one.name not in fixed]
+        lacking = [one for one in denied(trial, current) if one.name not in fixed]
         new = {one.name: one for one in lacking if _is_taken(wish.profile, one)}
         told(runs, tuple(new))
         found.update(new)
@@ -127,7 +127,7 @@ def _until_quiet(
             problems = end_problems(trial, plan, wish.status)
             problems += (INTERRUPTED,) if signals.interrupted else ()
             additions = tuple(found[name] for name in sorted(found))
-            left = _left(trial, wish.profile)
+            left = _left(trial, current)
             return Refined(runs, additions, problems, left, origin_of([trial]))
 
 
@@ -178,7 +178,7 @@ def _most(run: Run) -> AbstractSet[str]:
 
 
 def denied(trial: Trial, profile: Profile) -> Tuple[Addition, ...]:
-    """What was denied in a run but by a rule that says an error, by name."""
+    """What was denied in a run, under this profile, but by a rule that says an error; by name."""
     judged = judge([trial], profile, None)
     return _additions(
         (one.syscall, one.architecture, Asker(one.executable, one.comm, one.count))

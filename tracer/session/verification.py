@@ -2,7 +2,8 @@
 Whether a command works under a profile: what several trials showed, judged.
 
 The verdict is strict: whatever was refused counts, unless a rule of the profile itself, one for
-containers with the capabilities that this one had, answers it with an error. Printing is not done
+containers with the capabilities that this one had, answers it with an error, or the profile lets it
+through: then another filter has refused it, which a program loads for itself. Printing is not done
 here.
 """
 
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import AbstractSet, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from tracer.profile import floors, model
-from tracer.profile.answering import is_by_rule
+from tracer.profile.answering import is_by_rule, is_let_through
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
 from tracer.profile.resolve import for_capabilities
@@ -20,7 +21,7 @@ from tracer.session.held import held_by_any, held_in, noting
 from tracer.session.refusals import Refusal
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
 
-DENIED, BY_RULE, LOGGED = "denied", "by rule", "logged"
+DENIED, ELSEWHERE, BY_RULE, LOGGED = "denied", "elsewhere", "by rule", "logged"
 # How a container may end that was asked to stop: by itself, by the usual signals, or by force.
 STOPPED = frozenset({0, 130, 131, 137, 143})
 ENGINE_FAILED = {
@@ -34,7 +35,8 @@ ENGINE_FAILED = {
 class Judged:
     """
     Refusals of one kind in one or several trials, of which the last is described; its count is
-    that of all. `verdict`: DENIED, BY_RULE (the profile says so by a rule) or LOGGED.
+    that of all. `verdict`: DENIED, BY_RULE (the profile says so by a rule), LOGGED, or ELSEWHERE (by
+    another filter than the profile's).
     """
 
     refusal: Refusal
@@ -148,7 +150,7 @@ def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> T
             count = one.count + (known.refusal.count if known else 0)
             runs = (known.runs if known else frozenset()) | {number}
             found[one.key, verdict] = Judged(replace(one, count=count), verdict, runs)
-    order = (DENIED, LOGGED, BY_RULE)
+    order = (DENIED, ELSEWHERE, LOGGED, BY_RULE)
     return tuple(
         sorted(
             found.values(),
@@ -163,8 +165,13 @@ def _kind_of(
 ) -> str:
     if one.answer.action == model.LOG:
         return LOGGED
-    call = (one.architecture, one.number, one.arguments)
-    by_rule = is_by_rule(profile, *call, one.answer, engine=engine, capabilities=held)
+    call = (one.architecture, one.number)
+    through = is_let_through(profile, *call, one.syscall, engine=engine, capabilities=held)
+    if through:
+        return ELSEWHERE
+    by_rule = is_by_rule(
+        profile, *call, one.arguments, one.answer, engine=engine, capabilities=held
+    )
     return BY_RULE if by_rule else DENIED
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.profile import formats, model
-from tracer.profile.answering import is_by_rule
+from tracer.profile.answering import is_by_rule, is_let_through
 from tracer.profile.decide import Answer
 from tracer.profile.model import Circumstances
 
@@ -76,3 +76,44 @@ def test_what_cannot_be_loaded_answers_by_no_rule():
     profile = model.Profile(model.ERRNO, (model.Rule(("sync",), model.ERRNO, errno=5),), base="x")
 
     assert not is_by_rule(profile, syscalls.X86_64, 162, (), Answer(model.ERRNO, 5))
+
+
+FOR_SOME = formats.read(
+    """{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"],
+    "syscalls": [
+        {"names": ["read", "socketcall"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["sync"], "action": "SCMP_ACT_LOG"},
+        {"names": ["personality"], "action": "SCMP_ACT_ALLOW",
+         "args": [{"index": 0, "value": 0, "op": "SCMP_CMP_EQ"}]},
+        {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}}]}""",
+    "test",
+)
+
+
+@pytest.mark.parametrize(
+    "architecture, name, held, certain",
+    [
+        (syscalls.X86_64, "read", None, True),
+        (syscalls.X86_64, "sync", None, True),
+        (syscalls.X86_64, "write", None, False),
+        (syscalls.X86_64, "personality", None, False),
+        (syscalls.X86_64, "mount", None, False),
+        (syscalls.X86_64, "mount", {"CAP_SYS_ADMIN"}, True),
+        (syscalls.X86_64, "mount", set(), False),
+        (syscalls.X86, "read", None, True),
+        (syscalls.X86, "socketcall", None, False),
+    ],
+)
+def test_what_a_profile_lets_through_for_certain(
+    architecture: str, name: str, held: Optional[AbstractSet[str]], certain: bool
+):
+    """
+    A call is let through for certain if that depends on no argument, and on no capability that may
+    be missing.
+    """
+    number = syscalls.number_of(architecture, name)
+    assert number is not None
+
+    found = is_let_through(FOR_SOME, architecture, number, name, capabilities=held)
+
+    assert found is certain

@@ -14,6 +14,7 @@ from tracer.session.trial import Plan, Trial
 from tracer.session.verification import (
     BY_RULE,
     DENIED,
+    ELSEWHERE,
     LOGGED,
     Asked,
     end_problems,
@@ -102,6 +103,19 @@ def test_refusals_of_one_kind_are_one():
         ("sync", LOGGED, 1, [3]),
         ("clone3", BY_RULE, 1, [1]),
     ]
+
+
+def test_what_the_profile_lets_through_was_denied_by_another_filter():
+    """
+    A program may load a filter too: what that one refuses is told, and the profile works.
+    """
+    own = trial("read", refusals=(refusal("sync"),))
+    asked = Asked(allowing("read", "sync"), "profile.json")
+
+    (judged,) = judge([own], asked.profile, "podman")
+
+    assert judged.verdict == ELSEWHERE
+    assert problems_of(own, PLAN, asked) == ()
 
 
 def test_what_nothing_used_is_told_apart_from_what_runtimes_may_need():
