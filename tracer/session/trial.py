@@ -65,9 +65,9 @@ class Trial:
 
     `status` is the command's; `drive` is the drive's, None if it was not started. `stopped`: the
     container ran on when the drive had ended, and was asked to stop; `expired`: it was killed
-    because its time was up; `interrupted`: because somebody did not want to wait. `failed`: containers that never ran a program; `unfiltered`: such as
-    ran without any filter. `unsure`: what could not be judged on this host; `lost`:
-    refusals that could not be kept.
+    because its time was up; `interrupted`: because somebody did not want to wait. `failed`:
+    containers that never ran a program; `unfiltered`: such as ran without any filter. `unsure`:
+    what could not be judged on this host; `lost`: refusals that could not be kept.
     """
 
     status: int

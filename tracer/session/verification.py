@@ -35,8 +35,8 @@ ENGINE_FAILED = {
 class Judged:
     """
     Refusals of one kind in one or several trials, of which the last is described; its count is
-    that of all. `verdict`: DENIED, BY_RULE (the profile says so by a rule), LOGGED, or ELSEWHERE (by
-    another filter than the profile's).
+    that of all. `verdict`: DENIED, BY_RULE (the profile says so by a rule), LOGGED, or ELSEWHERE
+    (by another filter than the profile's).
     """
 
     refusal: Refusal

@@ -85,7 +85,8 @@ FOR_SOME = formats.read(
         {"names": ["sync"], "action": "SCMP_ACT_LOG"},
         {"names": ["personality"], "action": "SCMP_ACT_ALLOW",
          "args": [{"index": 0, "value": 0, "op": "SCMP_CMP_EQ"}]},
-        {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}}]}""",
+        {"names": ["mount"], "action": "SCMP_ACT_ALLOW",
+         "includes": {"caps": ["CAP_SYS_ADMIN"]}}]}""",
     "test",
 )
 
