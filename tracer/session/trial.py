@@ -39,6 +39,7 @@ from tracer.session.recording_run import Session
 from tracer.session.refusals import Refusal, Refusals, title_of
 
 AGAIN_SECONDS = 2.0
+PARTING = (signal.SIGHUP, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Plan:
     What to try: a command with its engine's call in it, and a drive, if any.
 
     `limit`: seconds after which the container is killed, and soon after an interruption; without it
-    a second interruption kills it. `output`
+    a second Ctrl-C kills it, or soon after a signal that has come from elsewhere. `output`
     is the descriptor that the command gets as its standard output instead of ours.
     """
 
@@ -103,9 +104,12 @@ class Bench:
 
 
 class Watchful(Signals):
-    """Signals that remember whether somebody wanted an end, and whether more than once."""
+    """
+    Signals that remember whether somebody wanted an end; `insisted`: more than once; `parted`: and
+    does not wait at a terminal for it.
+    """
 
-    interrupted = insisted = False
+    interrupted = insisted = parted = False
 
     def __enter__(self) -> "Watchful":
         super().__enter__()
@@ -117,6 +121,7 @@ class Watchful(Signals):
         if information is not None and information.si_signo != signal.SIGCHLD:
             self.insisted = self.interrupted
             self.interrupted = True
+            self.parted |= information.si_signo in PARTING
         return information
 
 
@@ -212,7 +217,8 @@ class _Attempt:
             self._bench.refusals.hear()
         if self._driving.is_wanted:
             self._driving.look(self._session.containers())
-        if self._signals.interrupted and self._limited and not self._hurried:
+        hurry = self._signals.parted or (self._signals.interrupted and self._limited)
+        if hurry and not self._hurried:
             self._hurried = True
             self._end = min(self._end, time.monotonic() + GRACE_SECONDS)
         if self._signals.insisted and not self._expired:
