@@ -52,6 +52,7 @@ PRIVILEGED_OPTION = "--privileged"
 NO_WORDS = frozenset({"0", "f", "F", "false", "False", "FALSE"})  # Go's strconv.ParseBool
 REMOVAL_OPTION = "--rm"
 FOREGROUND_OPTION = "--detach=false"
+RESTART_OPTION = "--restart"
 
 # Options of `run` and `create` that stand alone; all others take a value: podman-run(1) 4.3 and
 # 5.4, docker-run(1) 20.10 and 28.
@@ -161,12 +162,14 @@ def image_of(command: Sequence[str], call: EngineCall) -> int:
 def to_its_end(command: Sequence[str], call: EngineCall) -> Tuple[str, ...]:
     """
     The same `run`, which ends when its container does, and leaves none behind: whatever it says of
-    --detach, and unless it says otherwise of --rm.
+    --detach and --restart (which engines refuse beside --rm), and unless it says otherwise of --rm.
     """
     head, tail = command[: call.options], command[call.options :]
     image = _image(tail)
     last = image - 1 if image and tail[image - 1] == "--" else image
-    return (*head, REMOVAL_OPTION, *tail[:last], FOREGROUND_OPTION, *tail[last:])
+    restarts = any(name == RESTART_OPTION for name, _ in named_options(command, call))
+    once = (f"{RESTART_OPTION}=no",) if restarts else ()
+    return (*head, REMOVAL_OPTION, *tail[:last], FOREGROUND_OPTION, *once, *tail[last:])
 
 
 def _image(words: Sequence[str]) -> int:

@@ -203,11 +203,17 @@ def test_a_privileged_container_is_known(command: str, privileged: bool):
         ("docker run --rm=false image", "docker run --rm --rm=false --detach=false image"),
         ("docker run -dt -- image -d", "docker run --rm -dt --detach=false -- image -d"),
         ("podman run", "podman run --rm --detach=false"),
+        (
+            "docker run --restart always -d -- image --restart=on-failure",
+            "docker run --rm --restart always -d --detach=false --restart=no -- image "
+            "--restart=on-failure",
+        ),
     ],
 )
 def test_a_container_can_be_had_run_to_its_end(before: str, after: str):
     """
-    It stays in the foreground and is removed, but a person's own word on its removal stands.
+    It stays in the foreground, is not started again and is removed, but a person's own word on its
+    removal stands.
     """
     words = shlex.split(before)
     call = find_engine(words)
