@@ -4,6 +4,7 @@ Tests of `refine`: what a profile lacks is found by trying, and added, and nothi
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -128,3 +129,24 @@ def test_what_is_not_missed_is_dropped(
     for _ in range(STARTS):
         engine.run("start", "--attach", created)
     assert engine.run("logs", created).stdout.split().count("proc") == STARTS
+
+
+def test_a_command_that_works_but_once_is_no_measure(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    Where every later run fails, with the whole profile too, nothing is said to be missed.
+    """
+    rule = {"names": ["keyctl"], "action": "SCMP_ACT_ALLOW"}
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    (tmp_path / PROFILE).write_text(json.dumps(profile))
+
+    command = podman.command("run", "--cidfile=once", busybox(podman), "true")
+    done = seccomp_trace(
+        *("refine", "--minimise", PROFILE, "-o", "less.json", "--", *command),
+        env=podman.environment,
+    )
+
+    assert done.returncode == 1
+    assert "nothing was written: with all of the profile it works only now and then" in done.stderr
+    assert not (tmp_path / "less.json").exists()

@@ -62,7 +62,7 @@ def minimise(
         used = {seen.name for each in first.recordings for seen in each.observations}
         groups = sorted(names - floor - used), sorted((names - floor) & used)
         dropped = droppable(groups, one.works)
-        problems = one.confirmed(dropped) if dropped else ()
+        problems = one.confirmed(dropped)
     if signals.interrupted:
         problems += (INTERRUPTED,)
     return Minimised(
@@ -127,10 +127,14 @@ class _Minimising:
         return not (self._problems(trial) or self._signals.interrupted)
 
     def confirmed(self, dropped: FrozenSet[str]) -> Tuple[str, ...]:
-        """What speaks against the result when it is tried some times more."""
+        """
+        What speaks against the result when it is tried some times more. That nothing could be
+        dropped is tried, too: a command may work but once (--cidfile), whatever it runs under.
+        """
         if all(self.works(dropped) for _ in range(CONFIRMATIONS)):
             return ()
-        return ("without what was dropped it works only now and then",)
+        how = "without what was dropped" if dropped else "with all of the profile"
+        return (f"{how} it works only now and then",)
 
     def _problems(self, trial: Trial) -> Tuple[str, ...]:
         return end_problems(trial, self.plan, self._wish.status)
