@@ -14,7 +14,7 @@ from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, L
 
 from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
-from tracer.profile import check, model
+from tracer.profile import check, hosts, model
 from tracer.profile.extend import Extended, extend
 from tracer.profile.model import Profile, Rule
 from tracer.recording import Run
@@ -85,7 +85,7 @@ def probe(bench: Bench, plan: Plan, wish: Wish, put: Put, signals: Watchful) -> 
     with noting(bench, wish.profile) as tools:
         trial = attempt(tools, plan, put(loosened(wish.profile)), signals)
     found = [one for one in probed(trial, wish.profile) if one.name not in wish.kept_out]
-    problems = list(end_problems(trial, plan, wish.status))
+    problems = list(_why_not(trial, plan, wish))
     problems += [reason.text for one in trial.recordings for reason in one.reasons]
     if signals.interrupted:
         problems.append(INTERRUPTED)
@@ -124,11 +124,26 @@ def _until_quiet(
         told(runs, tuple(new))
         found.update(new)
         if not new or signals.interrupted:
-            problems = end_problems(trial, plan, wish.status)
+            problems = _why_not(trial, plan, wish)
             problems += (INTERRUPTED,) if signals.interrupted else ()
             additions = tuple(found[name] for name in sorted(found))
             left = _left(trial, current)
             return Refined(runs, additions, problems, left, origin_of([trial]))
+
+
+def _why_not(trial: Trial, plan: Plan, wish: Wish) -> Tuple[str, ...]:
+    problems = end_problems(trial, plan, wish.status)
+    return problems + unnamed(trial, wish.profile) if problems else ()
+
+
+def unnamed(trial: Trial, profile: Profile) -> Tuple[str, ...]:
+    """The architectures that were refused for what they are: a profile gains none of its own."""
+    named = hosts.named_by(profile) or {assembly.this_host().architecture}
+    strange = {one.architecture for one in trial.refusals if one.architecture} - named
+    return tuple(
+        f"calls were denied under {token}, an architecture that the profile does not name"
+        for token in sorted(strange)
+    )
 
 
 def loosened(profile: Profile) -> Profile:

@@ -4,6 +4,8 @@ Tests of what trials say that a profile lacks, and of the profile that has it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.unit.session.trials import EPERM, ENOSYS, allowing, refusal, trial
 from tracer import syscalls
 from tracer.profile import model
@@ -17,6 +19,7 @@ from tracer.session.refinement import (
     origin_of,
     probed,
     refined,
+    unnamed,
 )
 
 LOGGED = Answer(model.LOG)
@@ -93,6 +96,21 @@ def test_what_was_denied_is_an_addition_but_for_what_a_rule_answers():
     found = denied(trial("read", refusals=seen), allowing("read", rules=(ENOSYS_GROUP,)))
 
     assert names(found) == ["sync"]
+
+
+def test_an_architecture_that_the_profile_does_not_name_is_named():
+    """
+    No call that is added lets a program of another architecture run.
+    """
+    seen = (refusal("sync"), refusal("brk", Answer(model.KILL_THREAD), architecture=syscalls.X86))
+    both = (syscalls.X86_64, syscalls.X86)
+
+    found = unnamed(trial(refusals=seen), allowing("read"))
+
+    assert found == (
+        "calls were denied under SCMP_ARCH_X86, an architecture that the profile does not name",
+    )
+    assert unnamed(trial(refusals=seen), replace(allowing("read"), architectures=both)) == ()
 
 
 def test_the_result_is_the_profile_and_one_group():
