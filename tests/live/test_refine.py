@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -149,4 +150,31 @@ def test_a_command_that_works_but_once_is_no_measure(
 
     assert done.returncode == 1
     assert "nothing was written: with all of the profile it works only now and then" in done.stderr
+    assert not (tmp_path / "less.json").exists()
+
+
+def test_an_interruption_is_all_that_is_said_of_it(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    Minimising that is interrupted writes nothing, and calls no result doubtful: there is none.
+    """
+    rules = [{"names": ["keyctl", "sync", "acct"], "action": "SCMP_ACT_ALLOW"}]
+    (tmp_path / PROFILE).write_text(
+        json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})
+    )
+
+    command = podman.command("run", busybox(podman), "sh", "-c", "echo begun; sleep 1")
+    process = seccomp_trace.start(
+        *("refine", "--minimise", PROFILE, "-o", "less.json", "--", *command),
+        env=podman.environment,
+    )
+    assert process.stdout
+    for _ in range(2):  # in the second run
+        assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == "seccomp-trace: nothing was written: interrupted"
     assert not (tmp_path / "less.json").exists()

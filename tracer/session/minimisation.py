@@ -131,7 +131,7 @@ class _Minimising:
         What speaks against the result when it is tried some times more. That nothing could be
         dropped is tried, too: a command may work but once (--cidfile), whatever it runs under.
         """
-        if all(self.works(dropped) for _ in range(CONFIRMATIONS)):
+        if all(self.works(dropped) for _ in range(CONFIRMATIONS)) or self._signals.interrupted:
             return ()
         how = "without what was dropped" if dropped else "with all of the profile"
         return (f"{how} it works only now and then",)
