@@ -50,7 +50,8 @@ def verify(
     Run COMMAND, a podman run or docker run, under PROFILE, and tell what was denied.
 
     Exit code 0 if every run ended as it should and nothing was denied, 1 if not. What the profile
-    answers with an error by a rule of its own, or logs, is told, and counts for nothing.
+    answers with an error by a rule of its own, or logs, is told, and counts for nothing; so does
+    what it lets through, whatever the arguments: another filter denied it, a program may load one.
 
     The container runs in the foreground, under PROFILE instead of any other that COMMAND names, and
     is removed when it ends, unless an option says --rm=false.
@@ -60,6 +61,9 @@ def verify(
     end. Its environment has SECCOMP_TRACE_CONTAINER (the id), SECCOMP_TRACE_NAME and
     SECCOMP_TRACE_ENGINE (podman, or sudo -u me podman). A container that still runs when the drive
     has ended is stopped, and may then end by the signal.
+
+    Ctrl-C is the container's, as without us, and ends the trying after this run; a second one kills
+    the container. SIGTERM, or a terminal that is closed, does so after 10 s.
     """
     judged = profile_in(profile)
     call = engine_call(command)
