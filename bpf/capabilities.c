@@ -169,8 +169,8 @@ static __always_inline struct holder *holder_of(u64 recording, u8 owner)
 	return known;
 }
 
-/* Note what a recording's first program holds, once. */
-static __always_inline void settle(struct holder *holder, const void *cred)
+/* Note what a recording's first program holds, once, and whose execve gave it that. */
+static __always_inline void settle(struct holder *holder, const void *cred, u64 executable)
 {
 	const void *namespace = peek(cred, CRED_NAMESPACE);
 
@@ -181,8 +181,14 @@ static __always_inline void settle(struct holder *holder, const void *cred)
 	holder->effective = (u64)peek(cred, CRED_EFFECTIVE);
 	holder->bounding = (u64)peek(cred, CRED_BOUNDING);
 	holder->ambient = (u64)peek(cred, CRED_AMBIENT);
+	holder->executable = executable;
 	holder->user = peek_word(cred, CRED_EUID);
 	holder->level = peek_word(namespace, USER_NAMESPACE_LEVEL);
+	holder->real_user = peek_word(cred, CRED_UID);
+	holder->securebits = peek_word(cred, CRED_SECUREBITS);
+	holder->extents = peek_word(namespace, USER_NAMESPACE_EXTENTS);
+	bpf_probe_read_kernel(holder->uid_map, sizeof(holder->uid_map),
+			      (const char *)namespace + USER_NAMESPACE_UID_MAP);
 	holder->namespace = (u64)namespace;
 }
 
@@ -341,7 +347,7 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 		return;
 	key->executable = self->verdict.executable;
 	if (key->executable != EXECUTABLE_RUNTIME)
-		settle(holder, asked->cred);
+		settle(holder, asked->cred, EXECUTABLE_UNKNOWN);
 	key->namespace = class_of(holder, asked);
 	describe(key, asked, task);
 	key->site = note_site(ctx, fresh, is_overcommit(key, asked->registers));
@@ -385,6 +391,6 @@ int on_program(u64 *ctx)
 	struct holder *holder = recording ? holder_of(recording, owner_of(recording)) : NULL;
 
 	if (holder)
-		settle(holder, peek(task, TASK_REAL_CRED));
+		settle(holder, peek(task, TASK_REAL_CRED), self->verdict.executable);
 	return 0;
 }

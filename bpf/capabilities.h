@@ -8,6 +8,7 @@
 #include "recorder.h"
 
 #define FRAMES 6
+#define EXTENTS 5		/* UID_GID_MAP_MAX_BASE_EXTENTS: more of them are elsewhere */
 
 /* struct check_key.namespace: whose user namespace was asked about. */
 #define HOSTS 0			/* the initial one */
@@ -56,8 +57,13 @@ struct holder {
 	__u64 checks;		/* kinds of them that are kept */
 	__u64 lost;		/* checks of a kind that there was no room for */
 	__u64 since;		/* the first of all: ns, CLOCK_BOOTTIME */
+	__u64 executable;	/* whose execve gave it this; EXECUTABLE_UNKNOWN: nobody saw that */
 	__u32 user;		/* effective uid, as the host numbers it */
 	__u32 level;		/* user namespaces above its own: 0 for the host's */
+	__u32 real_user;
+	__u32 securebits;
+	__u32 uid_map[3 * EXTENTS];	/* struct uid_gid_extent: inside, outside, count */
+	__u32 extents;		/* how many there are */
 };
 
 /* One element. */

@@ -91,10 +91,11 @@ def test_what_is_shown_of_a_recording_is_what_is_shown_of_the_container(
     engine: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace
 ):
     """
-    The sets, the user and the difference to the engine's defaults, by two different ways.
+    The sets, the user, what an execve gives and why, and the difference to the engine's defaults,
+    by two different ways.
     """
     image, options = busybox(engine), ("--user=1024", "--cap-add=net_admin")
-    record(seccomp_trace, engine, "run", "--rm", *options, image, "true")
+    record(seccomp_trace, engine, "run", "--rm", *options, image, "sleep", "0")
     engine.run("run", "-d", "--name", "shown", *options, image, "sleep", "1000")
 
     recorded = seccomp_trace("caps", "show", RECORDING, "--format", "json")
@@ -102,10 +103,12 @@ def test_what_is_shown_of_a_recording_is_what_is_shown_of_the_container(
     engine.run("kill", "shown")
 
     (run,), (held,) = json.loads(recorded.stdout)["runs"], json.loads(running.stdout)["held"]
-    assert {name: run[name] for name in ("sets", "differences", "no_new_privileges")} == {
-        name: held[name] for name in ("sets", "differences", "no_new_privileges")
-    }
+    same = ("sets", "differences", "no_new_privileges", "securebits", "execve")
+    assert {name: run[name] for name in same} == {name: held[name] for name in same}
     assert (run["user"], run["engine"]) == (held["uids"]["effective"], engine.name)
+    assert run["real_user"] == held["uids"]["real"]
+    assert run["user_namespace"]["uid_map"] == held["user_namespace"]["uid_map"]
+    assert run["executable"]["path"] == held["executable"]["path"]
 
 
 @pytest.mark.parametrize("engine", ["podman_crun", "docker"], indirect=True)

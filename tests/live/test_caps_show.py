@@ -22,6 +22,7 @@ from tests.live.command import SeccompTrace
 from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
+from tests.live.recorded import RECORDING, record
 from tracer.capabilities.attribute import ATTRIBUTE, decode, text_of
 from tracer.capabilities.names import mask_of
 from tracer.capabilities.sets import KINDS, Sets, read_status
@@ -78,6 +79,14 @@ def text(seccomp_trace: SeccompTrace, engine: Engine, name: str) -> str:
     ).stdout
 
 
+def recorded(seccomp_trace: SeccompTrace, engine: Engine, *command: str) -> Any:
+    """
+    What is shown of the runs of a recording of a command.
+    """
+    record(seccomp_trace, engine, *command)
+    return json.loads(seccomp_trace("caps", "show", RECORDING, "--format", "json").stdout)["runs"]
+
+
 def sets_of(held: Mapping[str, Any]) -> Sets:
     return Sets(*(int(held["sets"][kind]["mask"], 16) for kind in KINDS))
 
@@ -115,20 +124,26 @@ def test_root_against_another_user(
 
 def test_securebits_are_those_that_capsh_has_set(seccomp_trace: SeccompTrace):
     """
-    No file of /proc tells them; each that is set is named, with its lock.
+    No file of /proc tells them; each that is set is named, with its lock; and so it is in a
+    recording of what ran already.
     """
-    setting = ["capsh", f"--secbits={SECUREBITS:#x}", "--", "-c", "exec sleep 1000"]
+    setting = ["capsh", f"--secbits={SECUREBITS:#x}", "--", "-c", "while sleep 0.1; do :; done"]
     with subprocess.Popen(setting) as process:
         try:
-            eventually(lambda: comm(process.pid) == "sleep", what="it has executed sleep")
+            eventually(lambda: comm(process.pid) == "bash", what="it has executed bash")
             asked = ("caps", "show", "--pid", str(process.pid))
             told = seccomp_trace(*asked).stdout
             held = json.loads(seccomp_trace(*asked, "--format", "json").stdout)["held"]
+            watch = ("attach", "--pid", str(process.pid), "--duration", "1")
+            seccomp_trace(*watch, "-o", "p.json", "--recording", "attached.json")
+            attached = seccomp_trace("caps", "show", "attached.json.incomplete").stdout
         finally:
             process.kill()
 
     assert [one["securebits"] for one in held] == [SECUREBITS]
     assert " no-setuid-fixup no-setuid-fixup-locked no-cap-ambient-raise\n" in told
+    line = next(one for one in told.splitlines() if one.startswith("securebits"))
+    assert line in attached.splitlines()
 
 
 def comm(process: int) -> str:
@@ -163,7 +178,8 @@ def test_port_80_by_file_capabilities(
 ):
     """
     A user's program is refused port 80; the same program with file capabilities gets it, unless
-    all capabilities are dropped: then the kernel does not even execute it.
+    all capabilities are dropped: then the kernel does not even execute it. And a recording knows,
+    without the file, what it gave.
     """
     bind = ("-c", BIND_80)
     start(podman, "maker", servers(podman), "sleep", "1000")
@@ -183,6 +199,11 @@ def test_port_80_by_file_capabilities(
         "permitted and effective NET_BIND_SERVICE: uid 1024, granted by the file's capabilities"
     )
     assert f"{GRANTED}, file capabilities {granted[1]}" in text(seccomp_trace, podman, "granted")
+    bound = ("run", "--rm", *PORTS, *USER, "localhost/granted", GRANTED, *bind)
+    (run,) = recorded(seccomp_trace, podman, *bound)
+    assert (run["sets"], run["execve"]) == (held["sets"], held["execve"])
+    assert run["executable"]["path"] == GRANTED
+    assert run["executable"]["granted"]["names"] == ["CAP_NET_BIND_SERVICE"]
     dropped = ("run", "--rm", *PORTS, *USER, "--cap-drop", "all", "localhost/granted")
     refused = podman.run(*dropped, GRANTED, *bind, check=False)
     assert refused.returncode != 0 and "ermitted" in refused.stderr
@@ -193,10 +214,13 @@ def test_a_user_namespace_is_shown_with_its_root(
     seccomp_trace: SeccompTrace, podman: Engine, busybox: ImageLoader
 ):
     """
-    Root of a container's own user namespace is root there, and another uid outside.
+    Root of a container's own user namespace is root there, and another uid outside; and what is
+    recorded of a user in one is as it is inside, too.
     """
     mapped = ("--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000")
-    start(podman, "mapped", *mapped, busybox(podman), "sleep", "1000")
+    image, once = busybox(podman), ("run", "--rm", "--security-opt", "no-new-privileges")
+    (run,) = recorded(seccomp_trace, podman, *once, *mapped, "--user", "7", image, "true")
+    start(podman, "mapped", *mapped, image, "sleep", "1000")
 
     (held,) = show(seccomp_trace, podman, "mapped")["held"]
 
@@ -204,6 +228,9 @@ def test_a_user_namespace_is_shown_with_its_root(
     assert held["user_namespace"]["uid_map"] == [{"inside": 0, "outside": 100000, "count": 5000}]
     assert held["execve"]["rule"] == "root"
     assert "uid 0 (100000 outside)" in text(seccomp_trace, podman, "mapped")
+    assert (run["user"], run["real_user"], run["no_new_privileges"]) == (100007, 100007, True)
+    assert run["user_namespace"]["uid_map"] == held["user_namespace"]["uid_map"]
+    assert run["execve"]["explanation"].startswith("permitted and effective empty: uid 7, ")
 
 
 @pytest.mark.parametrize("granted", ["cap_net_raw=ep", "cap_chown,cap_kill=eip", "cap_kill=i"])

@@ -61,10 +61,15 @@ def show(pid: Optional[int], engine: Optional[str], form: str, word: Optional[st
     """
     Who in a container, or in a process, holds which capabilities, and what an execve would give.
 
-    The five sets of the first process, and of every thread with other sets, ids or no_new_privs. Of
-    a RECORDING what each run's first program held. A word with a slash, or of a file that is there,
-    is a recording, and so is -; all else is the name or id of a running container, and whatever it
-    is if --engine is given. With --pid that says whose defaults to compare with.
+    The five sets of the first process, and of every thread with other sets, ids or no_new_privs.
+
+    Of a RECORDING: what each run's first program was given by its execve, or held when somebody
+    attached. Not recorded is what it, and others, held later; of its file's capabilities, all but
+    what they gave.
+
+    A word with a slash, or of a file that is there, is a recording, and so is -; all else is the
+    name or id of a running container, and whatever it is if --engine is given. With --pid that says
+    whose defaults to compare with.
     """
     if (pid is None) == (word is None):
         raise click.UsageError("name a container or a recording, or a process with --pid")

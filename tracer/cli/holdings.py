@@ -95,14 +95,15 @@ def _facts(one: Holding, last: int, why: str) -> Iterator[str]:
     yield line("user", _user_text(credentials, namespace))
     flag = {True: "yes", False: "no", None: "not known: this kernel does not tell"}
     yield line("no_new_privs", flag[credentials.no_new_privileges])
-    yield line("securebits", _securebits_text(credentials.securebits, why))
+    bits = credentials.securebits
+    untold = f"not known: {why or 'it has ended meanwhile'}"
+    yield line("securebits", untold if bits is None else securebits_text(bits))
     yield line("user namespace", _namespace_text(namespace))
     yield line("executable", _executable_text(one.process.executable, last))
 
 
-def _securebits_text(bits: Optional[int], why: str) -> str:
-    if bits is None:
-        return f"not known: {why or 'it has ended meanwhile'}"
+def securebits_text(bits: int) -> str:
+    """Securebits by their names."""
     return " ".join(securebit_names(bits)) or "none"
 
 
@@ -127,8 +128,8 @@ def _thread_text(thread: Status) -> str:
 
 def _user_text(credentials: Credentials, namespace: UserNamespace) -> str:
     words = [
-        f"uid {_ids_text(credentials.uids, namespace.uid_map)}",
-        f"gid {_ids_text(credentials.gids, namespace.gid_map)}",
+        f"uid {ids_text(credentials.uids, namespace.uid_map)}",
+        f"gid {ids_text(credentials.gids, namespace.gid_map)}",
     ]
     if credentials.groups:
         groups = [_inside(one, namespace.gid_map) for one in credentials.groups]
@@ -136,7 +137,8 @@ def _user_text(credentials: Credentials, namespace: UserNamespace) -> str:
     return ", ".join(words)
 
 
-def _ids_text(ids: Ids, extents: Tuple[Extent, ...]) -> str:
+def ids_text(ids: Ids, extents: Tuple[Extent, ...]) -> str:
+    """User or group ids as their user namespace numbers them, and outside if that differs."""
     if len({ids.real, ids.effective, ids.saved, ids.filesystem}) == 1:
         inside = _inside(ids.real, extents)
         outside = "" if inside == str(ids.real) else f" ({ids.real} outside)"
@@ -155,10 +157,15 @@ def _inside(number: int, extents: Tuple[Extent, ...]) -> str:
 def _namespace_text(namespace: UserNamespace) -> str:
     if namespace.is_initial:
         return "the host's"
-    extents = ", ".join(
-        f"{one.inside} is {one.outside} outside, {one.count} of them" for one in namespace.uid_map
+    return f"its own (user:[{namespace.inode}]): uid {map_text(namespace.uid_map)}"
+
+
+def map_text(extents: Tuple[Extent, ...]) -> str:
+    """A map of user ids for people."""
+    return (
+        ", ".join(f"{one.inside} is {one.outside} outside, {one.count} of them" for one in extents)
+        or "map empty"
     )
-    return f"its own (user:[{namespace.inode}]): uid {extents or 'map empty'}"
 
 
 def _executable_text(executable: Optional[Executable], last: int) -> str:
@@ -233,16 +240,17 @@ def _holding_document(one: Holding, engine: Optional[str], last: int) -> Mapping
         "user_namespace": {
             "inode": namespace.inode,
             "initial": namespace.is_initial,
-            "uid_map": [_extent_document(extent) for extent in namespace.uid_map],
-            "gid_map": [_extent_document(extent) for extent in namespace.gid_map],
+            "uid_map": map_document(namespace.uid_map),
+            "gid_map": map_document(namespace.gid_map),
         },
         "executable": _executable_document(one.process.executable, last),
-        "execve": after and _execve_document(*after, last),
+        "execve": after and execve_document(*after, last),
         "differences": None if beside is None else differences_document(beside, last),
     }
 
 
-def _execve_document(outcome: Outcome, explanation: str, last: int) -> Mapping[str, object]:
+def execve_document(outcome: Outcome, explanation: str, last: int) -> Mapping[str, object]:
+    """What an execve gives, for programs."""
     return {
         "rule": outcome.rule,
         "sets": sets_document(outcome.credentials.sets, last),
@@ -268,16 +276,18 @@ def _ids_document(ids: Ids) -> Mapping[str, int]:
     }
 
 
-def _extent_document(extent: Extent) -> Mapping[str, int]:
-    return {"inside": extent.inside, "outside": extent.outside, "count": extent.count}
+def map_document(extents: Tuple[Extent, ...]) -> List[Mapping[str, int]]:
+    """A map of ids, for programs."""
+    return [{"inside": one.inside, "outside": one.outside, "count": one.count} for one in extents]
 
 
 def sets_document(sets: Sets, last: int) -> Mapping[str, object]:
     """The five sets as masks and names."""
-    return {kind: _mask_document(sets.of(kind), last) for kind in KINDS}
+    return {kind: mask_document(sets.of(kind), last) for kind in KINDS}
 
 
-def _mask_document(mask: int, last: int) -> Mapping[str, object]:
+def mask_document(mask: int, last: int) -> Mapping[str, object]:
+    """A set as a mask and names."""
     return {"mask": mask_text(mask), "names": list(names_in(mask, last))}
 
 
@@ -295,8 +305,8 @@ def _executable_document(executable: Optional[Executable], last: int) -> object:
         "capabilities": granted
         and {
             "version": granted.version,
-            "permitted": _mask_document(granted.permitted, last),
-            "inheritable": _mask_document(granted.inheritable, last),
+            "permitted": mask_document(granted.permitted, last),
+            "inheritable": mask_document(granted.inheritable, last),
             "effective": granted.effective,
             "root": granted.root,
         },

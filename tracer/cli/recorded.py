@@ -15,19 +15,31 @@ from tracer.capabilities.defaults import (
     default_sets,
     differences,
 )
-from tracer.capabilities.names import LAST_NAMED
-from tracer.capabilities.sets import KINDS, Sets
+from tracer.capabilities.execution import ROOT, Outcome, Program
+from tracer.capabilities.explanation import explain
+from tracer.capabilities.inference import inferred
+from tracer.capabilities.names import LAST_NAMED, names_in
+from tracer.capabilities.namespace import Extent, UserNamespace
+from tracer.capabilities.sets import KINDS, Credentials, Ids, Sets
 from tracer.cli.holdings import (
     beside_text,
     differences_document,
+    execve_document,
+    ids_text,
     line,
+    map_document,
+    map_text,
+    mask_document,
+    securebits_text,
     sets_document,
     table,
 )
 from tracer.recording import HOST, Capabilities, Recording, Run
 from tracer.text import printable
 
-NOT_RECORDED = "no capabilities were recorded"
+NOT_RECORDED = "not recorded"
+_NO_RULE = "what is above, which the rules for an execve alone do not explain"
+_ANY = Ids(0, 0, 0, 0)  # what has been given already does not depend on group ids
 
 
 def lines(recording: Recording) -> Iterator[str]:
@@ -49,20 +61,108 @@ def _head(run: Run) -> str:
 def _run_lines(run: Run) -> Iterator[str]:
     held = run.capabilities
     if held is None:
-        yield line("capabilities", "not recorded")
+        yield line("capabilities", NOT_RECORDED)
         return
-    yield line("user", f"uid {held.user} outside" if held.namespace != HOST else f"uid {held.user}")
     flag = {True: "yes", False: "no", None: "not known"}
+    yield line("user", _user_text(held))
     yield line("no_new_privs", flag[run.no_new_privileges])
-    yield line("user namespace", "the host's" if held.namespace == HOST else "its own")
+    yield line("securebits", _securebits_text(held))
+    yield line("user namespace", _namespace_text(held))
+    yield line("executable", _executable_text(run, held))
     yield from table(_sets(held), LAST_NAMED)
+    yield line("its execve gave", _execve_text(run, held))
     beside = _beside_default(run, held)
     if beside is not None:
         yield line(f"{run.engine}'s default", beside_text(beside, LAST_NAMED))
 
 
+def _user_text(held: Capabilities) -> str:
+    namespace = _namespace(held)
+    if namespace is None:
+        return f"uid {held.user} outside"
+    return f"uid {ids_text(_uids(held), namespace.uid_map)}"
+
+
+def _securebits_text(held: Capabilities) -> str:
+    bits = held.circumstances.securebits if held.circumstances else None
+    return NOT_RECORDED if bits is None else securebits_text(bits)
+
+
+def _namespace_text(held: Capabilities) -> str:
+    if held.namespace == HOST:
+        return "the host's"
+    namespace = _namespace(held)
+    return "its own" if namespace is None else f"its own: uid {map_text(namespace.uid_map)}"
+
+
+def _executable_text(run: Run, held: Capabilities) -> str:
+    if not _executable(held):
+        return NOT_RECORDED
+    known = _execve(run, held)
+    path = printable(_executable(held))
+    if known is None or known[1].rule == ROOT:
+        return f"{path}, file capabilities {NOT_RECORDED}"
+    names = [name.lower() for name in names_in(_granted(known[0]), LAST_NAMED)]
+    return f"{path}, file capabilities gave {','.join(names) or 'nothing'}"
+
+
+def _execve_text(run: Run, held: Capabilities) -> str:
+    namespace, known = _namespace(held), _execve(run, held)
+    if namespace is None or not _executable(held):
+        return NOT_RECORDED
+    if known is None:
+        return _NO_RULE
+    return explain(_credentials(run, held), known[0], namespace, known[1])
+
+
+# Of the file itself nothing is recorded: what it gave is told by the rules.
+def _execve(run: Run, held: Capabilities) -> Optional[Tuple[Program, Outcome]]:
+    namespace = _namespace(held)
+    if namespace is None or not _executable(held):
+        return None
+    return inferred(_credentials(run, held), namespace)
+
+
+def _executable(held: Capabilities) -> str:
+    return held.circumstances.executable if held.circumstances else ""
+
+
+def _granted(program: Program) -> int:
+    granted = program.capabilities
+    return granted.permitted | granted.inheritable if granted else 0
+
+
 def _sets(held: Capabilities) -> Sets:
     return Sets(*(getattr(held, kind) for kind in KINDS))
+
+
+def _uids(held: Capabilities) -> Ids:
+    real = held.circumstances.real_user if held.circumstances else held.user
+    return Ids(real, held.user, held.user, held.user)
+
+
+def _credentials(run: Run, held: Capabilities) -> Credentials:
+    known = held.circumstances
+    return Credentials(
+        uids=_uids(held),
+        gids=_ANY,
+        sets=_sets(held),
+        no_new_privileges=run.no_new_privileges,
+        securebits=known.securebits if known else None,
+    )
+
+
+def _namespace(held: Capabilities) -> Optional[UserNamespace]:
+    if held.namespace == HOST:
+        return UserNamespace()
+    extents = _uid_map(held)
+    return None if extents is None else UserNamespace(0, extents, ())
+
+
+def _uid_map(held: Capabilities) -> Optional[Tuple[Extent, ...]]:
+    if held.circumstances is None or held.circumstances.uid_map is None:
+        return None
+    return tuple(Extent(*line) for line in held.circumstances.uid_map)
 
 
 def _beside_default(run: Run, held: Capabilities) -> Optional[Tuple[Difference, ...]]:
@@ -71,17 +171,21 @@ def _beside_default(run: Run, held: Capabilities) -> Optional[Tuple[Difference, 
     return differences(_sets(held), default_sets(run.engine, root=_is_root(held)))
 
 
-# Which uid is root in a namespace of its own is not recorded; only root holds something there
-# that is not ambient.
+# Where it is not recorded which uid is root in a namespace of its own: only root holds something
+# there that is not ambient.
 def _is_root(held: Capabilities) -> bool:
-    if held.namespace == HOST:
-        return held.user == 0
+    namespace = _namespace(held)
+    if namespace is not None:
+        return held.user == namespace.root
     return bool(held.permitted & ~held.ambient)
 
 
 def document(recording: Recording) -> List[Mapping[str, object]]:
     """The JSON form: what each run's first program held, null where that was not recorded."""
     return [_run_document(run) for run in recording.runs.values()]
+
+
+_HELD = ("user", "real_user", "securebits", "user_namespace", "executable", "sets", "execve")
 
 
 def _run_document(run: Run) -> Mapping[str, object]:
@@ -94,12 +198,34 @@ def _run_document(run: Run) -> Mapping[str, object]:
     }
     held = run.capabilities
     if held is None:
-        return {**found, "user": None, "user_namespace": None, "sets": None, "differences": None}
-    beside = _beside_default(run, held)
+        return {**found, **dict.fromkeys(_HELD), "differences": None}
+    beside, extents, known = _beside_default(run, held), _uid_map(held), held.circumstances
     return {
         **found,
         "user": held.user,
-        "user_namespace": {"initial": held.namespace == HOST},
+        "real_user": known.real_user if known else None,
+        "securebits": known.securebits if known else None,
+        "user_namespace": {
+            "initial": held.namespace == HOST,
+            "uid_map": None if extents is None else map_document(extents),
+        },
+        "executable": _executable_document(run, held),
         "sets": sets_document(_sets(held), LAST_NAMED),
+        "execve": _execve_document(run, held),
         "differences": None if beside is None else differences_document(beside, LAST_NAMED),
     }
+
+
+def _executable_document(run: Run, held: Capabilities) -> Optional[Mapping[str, object]]:
+    known = _execve(run, held)
+    told = known is not None and known[1].rule != ROOT
+    path = _executable(held)
+    granted = mask_document(_granted(known[0]), LAST_NAMED) if known and told else None
+    return {"path": path, "granted": granted} if path else None
+
+
+def _execve_document(run: Run, held: Capabilities) -> Optional[Mapping[str, object]]:
+    known = _execve(run, held)
+    if known is None:
+        return None
+    return execve_document(known[1], _execve_text(run, held), LAST_NAMED)

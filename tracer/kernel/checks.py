@@ -15,14 +15,15 @@ from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 from tracer.errors import HostError
 from tracer.kernel import bpf, btf, layout, program, symbols, wire
 
-FRAMES = 6
+FRAMES, EXTENTS = 6, 5
 HOSTS, CONTAINERS, INNER = range(3)
 UNTOLD, AUDITED, UNAUDITED = range(3)
 OVERCOMMIT = 1  # the site of memory accounting, of which no stack is kept
 
 KEY = struct.Struct("=QQQIIBBBBI")
 CHECK = struct.Struct("=QQ6QI4x16s")
-HOLDER = struct.Struct("=QQQQQQQQQII")
+HOLDER = struct.Struct("=QQQQQQQQQQIIII60sI")
+EXTENT = struct.Struct("=III")
 STATE = struct.Struct("=Q")
 
 SOURCE = program.Source(
@@ -50,7 +51,10 @@ MEMBERS = {
     "CRED_BOUNDING": ("cred", "cap_bset"),
     "CRED_AMBIENT": ("cred", "cap_ambient"),
     "CRED_NAMESPACE": ("cred", "user_ns"),
+    "CRED_SECUREBITS": ("cred", "securebits"),
     "USER_NAMESPACE_LEVEL": ("user_namespace", "level"),
+    "USER_NAMESPACE_UID_MAP": ("user_namespace", "uid_map.extent"),
+    "USER_NAMESPACE_EXTENTS": ("user_namespace", "uid_map.nr_extents"),
 }
 
 # What is between a check and who asked for it: kernel/capability.c, security/, include/linux/.
@@ -102,7 +106,8 @@ class Holder:
     What a recording's first program held: masks. `level`: 0 in the host's user namespace.
 
     `checks`: kinds that were noted, `lost`: checks that were not; `since`: the first of all, ns of
-    CLOCK_BOOTTIME.
+    CLOCK_BOOTTIME. `executable`: whose execve gave it that, EXECUTABLE_UNKNOWN if nobody saw it;
+    `uid_map`: `extents` times an EXTENT, of which no more than EXTENTS are known.
     """
 
     inheritable: int
@@ -114,8 +119,21 @@ class Holder:
     checks: int
     lost: int
     since: int
+    executable: int
     user: int
     level: int
+    real_user: int
+    securebits: int
+    uid_map: bytes
+    extents: int
+
+
+def uid_map_of(holder: Holder) -> Optional[Tuple[Tuple[int, int, int], ...]]:
+    """The lines of its user namespace's uid_map: inside, outside, count. None if they are many."""
+    if holder.extents > EXTENTS:
+        return None
+    lines = EXTENT.iter_unpack(holder.uid_map[: holder.extents * EXTENT.size])
+    return tuple((inside, outside, count) for inside, outside, count in lines)
 
 
 def load(threads: int) -> program.Loaded:

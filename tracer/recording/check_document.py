@@ -24,12 +24,15 @@ from tracer.recording.fields import (
     sighting_in,
     with_extra,
 )
-from tracer.recording.records import CONTAINER, HOST, NAMESPACES, Capabilities, Check, Run
+from tracer.recording.records import CONTAINER, HOST, NAMESPACES, Capabilities, Check
+from tracer.recording.records import Circumstances, Run
 
-_LAST_USER = 2**32 - 1
+_LAST_WORD = 2**32 - 1  # of a uid, or of securebits
 _CAPABILITY = re.compile(r"CAP_[A-Z0-9_]{1,60}|[0-9]{1,2}")
 _MASK = re.compile(r"0x[0-9a-f]{16}")
 _SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
+_CAPABILITIES_FIELDS = ("user", "namespace", "lost", "confirmed", "circumstances")
+_CIRCUMSTANCES_FIELDS = ("executable", "real_user", "securebits", "uid_map")
 _CHECK_FIELDS = (
     "executable",
     "architecture",
@@ -90,7 +93,19 @@ def capabilities_fields(held: Capabilities) -> Dict[str, object]:
     fields.update({name: _mask_text(getattr(held, name)) for name in _SETS})
     if held.confirmed is not None:
         fields["confirmed"] = _mask_text(held.confirmed)
+    if held.circumstances is not None:
+        fields["circumstances"] = _circumstances_fields(held.circumstances)
     return with_extra({**fields, "lost": held.lost}, held.extra)
+
+
+def _circumstances_fields(known: Circumstances) -> Dict[str, object]:
+    fields: Dict[str, object] = {
+        "executable": known.executable,
+        "real_user": known.real_user,
+        "securebits": known.securebits,
+        "uid_map": None if known.uid_map is None else [list(line) for line in known.uid_map],
+    }
+    return with_extra(fields, known.extra)
 
 
 def capabilities_in(node: Node) -> Optional[Capabilities]:
@@ -99,13 +114,34 @@ def capabilities_in(node: Node) -> Optional[Capabilities]:
         return None
     confirmed = node.child("confirmed")
     return Capabilities(
-        user=node.child("user").integer(0, _LAST_USER),
+        user=node.child("user").integer(0, _LAST_WORD),
         namespace=_one_of(node.child("namespace"), (HOST, CONTAINER)),
         lost=node.child("lost").integer(0, LAST_COUNT),
-        extra=extra_in(node, "user", "namespace", "lost", "confirmed", *_SETS),
+        extra=extra_in(node, *_CAPABILITIES_FIELDS, *_SETS),
         confirmed=None if confirmed.value is None else _mask(confirmed),
+        circumstances=_circumstances(node.child("circumstances")),
         **{name: _mask(node.child(name)) for name in _SETS},
     )
+
+
+def _circumstances(node: Node) -> Optional[Circumstances]:
+    if node.value is None:
+        return None
+    bits, lines = node.child("securebits"), node.child("uid_map")
+    return Circumstances(
+        executable=node.child("executable").text(""),
+        real_user=node.child("real_user").integer(0, _LAST_WORD),
+        securebits=None if bits.value is None else bits.integer(0, _LAST_WORD),
+        uid_map=None if lines.value is None else tuple(_map_line(one) for one in lines.items()),
+        extra=extra_in(node, *_CIRCUMSTANCES_FIELDS),
+    )
+
+
+def _map_line(node: Node) -> Tuple[int, int, int]:
+    numbers = [one.integer(0, _LAST_WORD) for one in node.items()]
+    if len(numbers) != 3:
+        raise node.wrong("three numbers: a uid inside, outside, and how many")
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _capability(node: Node) -> str:

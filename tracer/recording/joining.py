@@ -161,7 +161,12 @@ def _join_held(same: Sequence[Capabilities]) -> Optional[Capabilities]:
         return None
     masks = [one.confirmed for one in same if one.confirmed is not None]
     confirmed = reduce(or_, masks) if masks else None
-    return replace(max(replace(one, confirmed=None) for one in same), confirmed=confirmed)
+    known = [one.circumstances for one in same if one.circumstances is not None]
+    return replace(
+        max(replace(one, confirmed=None, circumstances=None) for one in same),
+        confirmed=confirmed,
+        circumstances=max(known, key=repr, default=None),
+    )
 
 
 def _join_reasons(a: Tuple[Reason, ...], b: Tuple[Reason, ...]) -> Tuple[Reason, ...]:

@@ -152,6 +152,23 @@ class Check:
         return sum(count for _, count in self.counts)
 
 
+@dataclass(frozen=True)
+class Circumstances:
+    """
+    What the outcome of an execve depends on besides the sets, of a run's first program: its real
+    user id, its securebits (None: not known), the lines of its uid_map (None: not known).
+
+    `executable`: whose execve gave it the sets, a path as the container sees it; empty if nobody
+    saw that, so that they may be what the program made of them.
+    """
+
+    executable: str
+    real_user: int
+    securebits: Optional[int] = None
+    uid_map: Optional[Tuple[Tuple[int, int, int], ...]] = None
+    extra: Extra = ()
+
+
 @dataclass(frozen=True, order=True)
 class Capabilities:
     """
@@ -159,7 +176,8 @@ class Capabilities:
 
     `namespace`: the user namespace that it was in, HOST or CONTAINER. `lost`: how many checks there
     was no room for. `confirmed`: what the run's command misses of all that was taken from it in
-    turn, so that it does with these alone; None if nobody tried.
+    turn, so that it does with these alone; None if nobody tried. `circumstances`: None if an older
+    version recorded it.
     """
 
     user: int
@@ -172,6 +190,7 @@ class Capabilities:
     lost: int = 0
     extra: Extra = ()
     confirmed: Optional[int] = None
+    circumstances: Optional[Circumstances] = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tracer.session.adoption import adopt
 from tracer.session.belonging import Container, tree_of
 from tracer.session.checking import Checking
 from tracer.session.command import Pace, Signals, wait_until
+from tracer.session.credentials import with_securebits
 from tracer.session.holdings import Holding, doubts_of_one, held, with_denials
 from tracer.session.looking import Tell, Watch, seen_of
 from tracer.session.refusing import Refusing
@@ -127,10 +128,11 @@ class _Notes:
 
 
 def _notes(recorder: Recorder, target: Target, ending: ExitStack) -> _Notes:
+    (first,), _ = with_securebits((read_process(target.process),))
     return _Notes(
         ending.enter_context(checking.checking(recorder)),
         ending.enter_context(refusing.refusing(recorder)),
-        checking.held_by(read_process(target.process)),
+        checking.held_by(first),
     )
 
 

@@ -19,7 +19,7 @@ from tracer.errors import HostError
 from tracer.kernel import checks, wire
 from tracer.kernel.recorder import Recorder
 from tracer.recording import CONTAINER, HOST, INNER, RUNTIME, UNKNOWN, Capabilities, Check
-from tracer.recording import Recording, Run, Sighting
+from tracer.recording import Circumstances, Recording, Run, Sighting
 from tracer.session.assembly import LATE, Host, architecture_of, executable_names
 
 NAMESPACES = {checks.HOSTS: HOST, checks.CONTAINERS: CONTAINER, checks.INNER: INNER}
@@ -146,13 +146,23 @@ def held_by(process: Process) -> Capabilities:
         effective=credentials.sets.effective,
         bounding=credentials.sets.bounding,
         ambient=credentials.sets.ambient,
+        circumstances=Circumstances(
+            executable="",
+            real_user=credentials.uids.real,
+            securebits=credentials.securebits,
+            uid_map=tuple(
+                (one.inside, one.outside, one.count) for one in process.namespace.uid_map
+            ),
+        ),
     )
 
 
-def _held(parts: Tuple[Noted, ...]) -> Optional[Capabilities]:
-    holder = next((part.holder for part in parts if part.holder and part.holder.namespace), None)
-    if holder is None:
+def _held(parts: Sequence[Noted]) -> Optional[Capabilities]:
+    settled = (part for part in parts if part.holder and part.holder.namespace)
+    part = next(settled, None)
+    if part is None or part.holder is None:
         return None
+    holder = part.holder
     return Capabilities(
         user=holder.user,
         namespace=CONTAINER if holder.level else HOST,
@@ -161,6 +171,12 @@ def _held(parts: Tuple[Noted, ...]) -> Optional[Capabilities]:
         effective=holder.effective,
         bounding=holder.bounding,
         ambient=holder.ambient,
+        circumstances=Circumstances(
+            executable=part.paths.get(holder.executable, ""),
+            real_user=holder.real_user,
+            securebits=holder.securebits,
+            uid_map=checks.uid_map_of(holder),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,7 +17,7 @@ import pytest
 from tracer.capabilities.defaults import default_sets
 from tracer.capabilities.sets import KINDS, Sets
 from tracer.cli.subject import is_recording
-from tracer.recording import CONTAINER, HOST, Capabilities, Recording, Run, to_json
+from tracer.recording import CONTAINER, HOST, Capabilities, Circumstances, Recording, Run, to_json
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
 ROOT = default_sets("docker", root=True)
@@ -58,12 +59,15 @@ def test_the_sets_of_each_run_are_shown(tmp_path: Path):
 
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[:4] == [
+    assert lines[:6] == [
         "admin: recorded, docker container c0ffeec0ffee, image image:1",
         "user              uid 0",
         "no_new_privs      yes",
+        "securebits        not recorded",
         "user namespace    the host's",
+        "executable        not recorded",
     ]
+    assert lines.count("its execve gave   not recorded") == 2
     defaults = [line for line in lines if line.startswith("docker's default")]
     assert defaults == [
         "docker's default  permitted, effective, bounding +cap_net_admin",
@@ -72,6 +76,95 @@ def test_the_sets_of_each_run_are_shown(tmp_path: Path):
     assert (
         "  cap_net_admin           -            yes          yes          yes          -" in lines
     )
+
+
+MAPPED = ((0, 100000, 5000),)
+BIND = 1 << 10
+
+
+def executed(sets: Sets, user: int, path: str = "/bin/web", **known: Any) -> Run:
+    """
+    A run whose first program's execve was seen.
+    """
+    of_host = known.get("uid_map") is None
+    one = run("web", sets, user, HOST if of_host else CONTAINER)
+    given = {"real_user": user, "securebits": 0, **known}
+    assert one.capabilities is not None
+    held = replace(one.capabilities, circumstances=Circumstances(path, **given))
+    return replace(one, capabilities=held, no_new_privileges=False)
+
+
+@pytest.mark.parametrize(
+    "one, lines",
+    [
+        (
+            executed(Sets(0, BIND, BIND, ROOT.bounding), 1024, securebits=0x4C),
+            [
+                "user              uid 1024",
+                "securebits        no-setuid-fixup no-setuid-fixup-locked no-cap-ambient-raise",
+                "executable        /bin/web, file capabilities gave cap_net_bind_service",
+                "its execve gave   permitted and effective NET_BIND_SERVICE: uid 1024, granted by "
+                "the file's capabilities",
+            ],
+        ),
+        (
+            executed(Sets(bounding=BIND), 1024),
+            [
+                "executable        /bin/web, file capabilities gave nothing",
+                "its execve gave   permitted and effective empty: uid 1024, ambient empty; "
+                "NET_BIND_SERVICE is in the bounding set, so file capabilities could grant it",
+            ],
+        ),
+        (
+            executed(ROOT, 100000, uid_map=MAPPED),
+            [
+                "user              uid 0 (100000 outside)",
+                "securebits        none",
+                "user namespace    its own: uid 0 is 100000 outside, 5000 of them",
+                "executable        /bin/web, file capabilities not recorded",
+                "its execve gave   permitted and effective 14 capabilities: uid 0 gets all of the "
+                "bounding set",
+                "docker's default  the same",
+            ],
+        ),
+        (
+            executed(Sets(0, BIND, BIND, 0), 1024),
+            [
+                "executable        /bin/web, file capabilities not recorded",
+                "its execve gave   what is above, which the rules for an execve alone do not "
+                "explain",
+            ],
+        ),
+        (
+            executed(ROOT, 0, path="", securebits=1),
+            ["securebits        noroot", "executable        not recorded"],
+        ),
+    ],
+)
+def test_what_its_execve_gave_is_explained(tmp_path: Path, one: Run, lines: list[str]):
+    """
+    As far as it is known: what nobody saw is not recorded, what no rule explains is not explained.
+    """
+    shown = show(tmp_path, written(tmp_path, one)).stdout.splitlines()
+
+    assert set(lines) <= set(shown)
+
+
+def test_programs_read_what_its_execve_gave(tmp_path: Path):
+    """
+    The rule, the sets and the line, and what of it the file gave.
+    """
+    path = written(tmp_path, executed(Sets(0, BIND, BIND, BIND), 100007, uid_map=MAPPED))
+
+    (one,) = json.loads(show(tmp_path, path, "--format", "json").stdout)["runs"]
+
+    names = ["CAP_NET_BIND_SERVICE"]
+    mask = {"mask": f"0x{BIND:016x}", "names": names}
+    assert one["executable"] == {"path": "/bin/web", "granted": mask}
+    assert (one["execve"]["rule"], one["execve"]["sets"]["effective"]) == ("file", mask)
+    assert one["execve"]["explanation"].endswith("uid 7, granted by the file's capabilities")
+    assert one["user_namespace"]["uid_map"] == [{"inside": 0, "outside": 100000, "count": 5000}]
+    assert (one["real_user"], one["securebits"]) == (100007, 0)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +194,9 @@ def test_programs_read_masks_and_names(tmp_path: Path):
     one, two = document["runs"]
     assert one["sets"]["bounding"]["mask"] == f"0x{ROOT.bounding:016x}"
     assert "CAP_CHOWN" in one["sets"]["effective"]["names"]
-    assert (one["user"], one["user_namespace"], one["differences"]) == (0, {"initial": True}, {})
+    assert (one["user"], one["securebits"], one["differences"]) == (0, None, {})
+    assert one["user_namespace"] == {"initial": True, "uid_map": None}
+    assert one["execve"] is one["executable"] is None
     assert (two["run"], two["sets"], two["command"]) == ("two", None, ["ls", "/"])
 
 
@@ -142,6 +237,9 @@ def test_names_from_inside_containers_are_harmless(tmp_path: Path):
     What somebody called a container, its image and its command is shown as text.
     """
     evil = run("a", ROOT, container_name="\x1b[2J\n", image="\x1b]0;x\x07")
+    assert evil.capabilities is not None
+    named = replace(evil.capabilities, circumstances=Circumstances("/\x1b[2J", 0))
+    evil = replace(evil, capabilities=named)
 
     done = show(tmp_path, written(tmp_path, evil))
 

@@ -66,7 +66,17 @@ MIRRORS = {
             "holder": checks.HOLDER,
             "check_state": checks.STATE,
         },
-        ("FRAMES", "HOSTS", "CONTAINERS", "INNER", "OVERCOMMIT", "UNTOLD", "AUDITED", "UNAUDITED"),
+        (
+            "FRAMES",
+            "EXTENTS",
+            "HOSTS",
+            "CONTAINERS",
+            "INNER",
+            "OVERCOMMIT",
+            "UNTOLD",
+            "AUDITED",
+            "UNAUDITED",
+        ),
     ),
     "denials.h": Mirror(
         denials,

@@ -6,13 +6,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 import pytest
 
 from tests.unit.recordings import check, recording
 from tracer.errors import InputError
-from tracer.recording import HOST, Capabilities, Recording, Run, from_json, merge, to_json
+from tracer.recording import (
+    HOST,
+    Capabilities,
+    Circumstances,
+    Recording,
+    Run,
+    from_json,
+    merge,
+    to_json,
+)
+
+Damage = Callable[[Dict[str, Any]], object]
 
 HELD = Capabilities(0, HOST, 0, 0x401, 0x401, 0xA80425FB, 0)
 
@@ -102,7 +113,59 @@ def test_two_confirmed_sets_of_a_run_are_united():
     assert merged.runs["run"].capabilities == replace(HELD, lost=2, confirmed=0x401)
 
 
-Damage = Callable[[Dict[str, Any]], object]
+KNOWN = Circumstances("/bin/web", 1024, 0x4C, ((0, 100000, 65536),))
+
+
+@pytest.mark.parametrize("known", [None, KNOWN, Circumstances("", 0)])
+def test_what_an_execve_depended_on_is_read_as_it_was_written(known: Optional[Circumstances]):
+    """
+    And where an older version recorded nothing of it, the document says nothing of it.
+    """
+    held = replace(HELD, circumstances=known)
+
+    text = to_json(Recording({"run": Run("run", capabilities=held)}))
+
+    assert ("circumstances" in text) == (known is not None)
+    assert from_json(text, "r.json").runs["run"].capabilities == held
+
+
+def test_what_one_document_of_a_run_knows_is_known_after_a_merge():
+    """
+    Whichever of them it is, and whatever else they disagree about.
+    """
+    knows, other = replace(HELD, circumstances=KNOWN), replace(HELD, circumstances=None, lost=1)
+    sets = (other, knows, replace(HELD, circumstances=Circumstances("", 0)))
+    several = [Recording({"run": Run("run", capabilities=one)}) for one in sets]
+
+    merged = [merge(*several).runs["run"], merge(*reversed(several)).runs["run"]]
+
+    assert [one.capabilities for one in merged] == [replace(other, circumstances=KNOWN)] * 2
+
+
+CIRCUMSTANCES: Dict[str, Damage] = {
+    "real_user: expected an integer": lambda known: known.pop("real_user"),
+    "securebits: expected an integer": lambda known: known.update(securebits="noroot"),
+    "uid_map[0]: expected three numbers": lambda known: known.update(uid_map=[[0, 1]]),
+    "uid_map[0][1]: expected an integer": lambda known: known.update(uid_map=[[0, -1, 1]]),
+    "executable: expected a string": lambda known: known.update(executable=[]),
+}
+
+
+@pytest.mark.parametrize("message", CIRCUMSTANCES)
+def test_wrong_circumstances_say_where(message: str):
+    """
+    The error names the field of them and what should have been there.
+    """
+    held = replace(HELD, circumstances=KNOWN)
+    document = json.loads(to_json(Recording({"run": Run("run", capabilities=held)})))
+    CIRCUMSTANCES[message](document["runs"][0]["capabilities"]["circumstances"])
+
+    with pytest.raises(InputError) as caught:
+        from_json(json.dumps(document), "r.json")
+
+    assert f"$.runs[0].capabilities.circumstances.{message}" in str(caught.value)
+
+
 DAMAGES: Dict[str, Damage] = {
     "capability: expected the name of a capability": lambda check: check.update(capability="all"),
     'namespace: expected "host" or "container" or "inner"': lambda check: check.update(

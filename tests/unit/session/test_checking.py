@@ -18,12 +18,27 @@ from tracer.container.process import read_process
 from tracer.errors import HostError
 from tracer.kernel import checks, wire
 from tracer.kernel.recorder import Recorder
-from tracer.recording import CONTAINER, HOST, RUNTIME, UNKNOWN, Capabilities, Check, Recording, Run
+from tracer.recording import CONTAINER, HOST, RUNTIME, UNKNOWN, Capabilities, Check, Circumstances
+from tracer.recording import Recording, Run
 from tracer.session.assembly import LATE, Host
 from tracer.session.checking import Checking, Noted, checking, held_by, noted, with_checks
 
 HERE = Host("6.18", syscalls.X86_64, 1000)
-HOLDER = checks.Holder(0, 1, 1, 3, 0, namespace=99, checks=1, lost=2, since=0, user=0, level=0)
+HOSTS_MAP = (0, 0, 2**32 - 1)
+HOLDER = checks.Holder(
+    *(0, 1, 1, 3, 0),
+    namespace=99,
+    checks=1,
+    lost=2,
+    since=0,
+    executable=9,
+    user=0,
+    level=0,
+    real_user=1000,
+    securebits=0x4C,
+    uid_map=checks.EXTENT.pack(*HOSTS_MAP) + bytes(48),
+    extents=1,
+)
 IN_A_CONTAINER = Run("run", container_id="c" * 64)
 PROGRAM = 9
 
@@ -133,6 +148,23 @@ def test_the_run_says_what_its_first_program_held():
     assert (run.capabilities.namespace, run.capabilities.lost) == (HOST, 5)
 
 
+def test_the_run_says_what_its_first_programs_execve_depended_on():
+    """
+    Which program it was by its path, its real user, its securebits and its namespace's map.
+    """
+    (run,) = recorded(check()).runs.values()
+
+    assert run.capabilities is not None
+    assert run.capabilities.circumstances == Circumstances("/bin/chown", 1000, 0x4C, (HOSTS_MAP,))
+
+
+def test_a_map_of_more_lines_than_are_kept_is_not_known():
+    """
+    Where the kernel keeps more than five, what we have read is where they are.
+    """
+    assert checks.uid_map_of(replace(HOLDER, extents=6)) is None
+
+
 def test_kinds_of_checks_that_are_not_there_any_more_are_lost():
     """
     What the kernel side has counted and does not hold has been dropped.
@@ -185,6 +217,8 @@ def test_a_process_holds_what_proc_says_of_it():
     held = held_by(read_process(os.getpid()))
 
     assert (held.user, held.namespace) == (os.geteuid(), HOST)
+    assert held.circumstances is not None
+    assert (held.circumstances.executable, held.circumstances.real_user) == ("", os.getuid())
     assert f"CapBnd:\t{held.bounding:016x}\n" in Path("/proc/self/status").read_text()
 
 
@@ -192,9 +226,7 @@ def test_a_user_namespace_of_its_own_is_the_containers():
     """
     Any but the first is the container's, however deep it lies.
     """
-    holder = checks.Holder(
-        0, 1, 1, 3, 0, namespace=99, checks=0, lost=0, since=0, user=100000, level=2
-    )
+    holder = replace(HOLDER, user=100000, level=2)
     checking = Checking(cast(checks.Checks, Kernel()))
 
     made = with_checks(recording("read"), checking, (Noted((), holder, {}),), HERE)
