@@ -8,7 +8,9 @@
  *
  * Whose check. File systems in layers ask with the credentials of whoever mounted them
  * (override_creds), and some files with those of whoever opened them. Credentials that are not the
- * task's own, and can do more than it is permitted, are not the container's.
+ * task's own are the container's only if they were made from them (access(2): kernel/cred.c,
+ * prepare_creds), for which the groups are the very same, and can do no more than the task is
+ * permitted. Runtimes call setgroups(2) wherever they may, so that whoever mounted has other ones.
  *
  * Who asked. The tracepoint has not the flag CAP_OPT_NOAUDIT, by which the kernel marks what it does
  * not mean; but the function that was called tells, and that is on the stack, of which user space
@@ -110,6 +112,8 @@ static __always_inline bool is_own(const void *cred, const void *task)
 
 	if (cred == real)
 		return true;
+	if (peek(cred, CRED_GROUPS) != peek(real, CRED_GROUPS))
+		return false;
 	return !((u64)peek(cred, CRED_EFFECTIVE) & ~(u64)peek(real, CRED_PERMITTED));
 }
 

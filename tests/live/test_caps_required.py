@@ -141,6 +141,24 @@ def test_a_container_that_needs_nothing_runs_without_any(
     engine.run("run", "--rm", *found["flags"], busybox(engine), "sh", "-c", script)
 
 
+# Docker gives capabilities that it has not itself, and fails where the host lacks one.
+@pytest.mark.parametrize("engine", ["podman", "podman_crun"], indirect=True)
+def test_who_mounted_a_file_system_in_layers_asks_for_himself(
+    seccomp_trace: SeccompTrace, engine: Engine, busybox: ImageLoader
+):
+    """
+    A container that may do all that who mounted its files may is not said to need what a file
+    system asks of him when one of them is copied up.
+    """
+    script = "cp /bin/busybox /tmp/copy && rm /bin/mv && chown 5 /bin/busybox"
+    everything = ("run", "--rm", "--cap-add=all", busybox(engine), "sh", "-c", script)
+    record(seccomp_trace, engine, *everything)
+
+    needed = document(seccomp_trace)["needed"]
+
+    assert {one["capability"] for one in needed} == {"CAP_CHOWN"}
+
+
 SUBORDINATE = "containers:100000:65536\n"  # subuid(5): --userns=auto takes this user's
 MAPPED = ("--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000")
 

@@ -51,6 +51,7 @@ MEMBERS = {
     "CRED_BOUNDING": ("cred", "cap_bset"),
     "CRED_AMBIENT": ("cred", "cap_ambient"),
     "CRED_NAMESPACE": ("cred", "user_ns"),
+    "CRED_GROUPS": ("cred", "group_info"),
     "CRED_SECUREBITS": ("cred", "securebits"),
     "USER_NAMESPACE_LEVEL": ("user_namespace", "level"),
     "USER_NAMESPACE_UID_MAP": ("user_namespace", "uid_map.extent"),
