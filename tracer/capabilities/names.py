@@ -73,7 +73,7 @@ def number_of(word: str, last: Optional[int] = None) -> int:
 
     Raises InputError for one that nobody knows, or that a kernel whose last is `last` has not.
     """
-    upper = word.upper()
+    upper = word.upper() if word.isascii() else word  # a long s is no S
     number = _NUMBERS.get(upper if upper.startswith(PREFIX) else f"{PREFIX}{upper}")
     if number is None:
         return _by_number(word)
