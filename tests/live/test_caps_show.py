@@ -276,4 +276,7 @@ def test_a_proc_that_hides_processes_is_told(seccomp_trace: SeccompTrace, option
     done = subprocess.run(hidden, capture_output=True, text=True)
 
     assert done.returncode == 2
-    assert done.stderr == ("seccomp-trace: /proc hides process 1 (mounted with hidepid); be root\n")
+    assert done.stderr == (
+        "seccomp-trace: /proc hides process 1 (mounted with hidepid); "
+        "be root with CAP_SYS_PTRACE, and in no sandbox\n"
+    )

@@ -20,7 +20,7 @@ from tracer.capabilities.execution import Program
 from tracer.capabilities.names import LAST_NAMED, MOST
 from tracer.capabilities.namespace import UserNamespace, read_map
 from tracer.capabilities.sets import Status, read_status
-from tracer.container.tasks import scope_of, threads
+from tracer.container.tasks import BE_WHO_MAY, scope_of, threads
 from tracer.errors import HostError, InputError
 
 PROC = "/proc"
@@ -126,7 +126,7 @@ def _absence(number: int, proc: str, error: OSError) -> Exception:
     if not os.path.exists(f"{proc}/self/status"):
         return HostError(f"{proc} is not mounted here", f"mount -t proc proc {proc}")
     if isinstance(error, PermissionError) or _exists(number):
-        return HostError(f"{proc} hides process {number} (mounted with hidepid)", "be root")
+        return HostError(f"{proc} hides process {number} (mounted with hidepid)", BE_WHO_MAY)
     return InputError(f"there is no process {number}")
 
 
@@ -148,7 +148,7 @@ def _reading(number: int, directory: int) -> Iterator[None]:
         if _is_gone(directory):
             raise InputError(f"process {number} ended while it was read") from error
         if isinstance(error, PermissionError):
-            raise HostError(f"process {number} may not be looked at", "be root") from error
+            raise HostError(f"process {number} may not be looked at", BE_WHO_MAY) from error
         raise InputError(f"process {number} cannot be read: {error.strerror}") from error
 
 

@@ -19,6 +19,7 @@ from tracer.errors import HostError, InputError
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 _ENDED = "ZX"  # proc_pid_stat(5)
 _DELETED = " (deleted)"
+BE_WHO_MAY = "be root with CAP_SYS_PTRACE, and in no sandbox"  # ptrace(2), access mode checking
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def scope_of(process: int, container: str = "") -> Scope:
             cgroups = cgroups_of(id, _groups(process)) if id else ()
             return Scope(process, id, namespace if first else 0, cgroups)
     except PermissionError as error:
-        raise HostError(f"process {process} may not be looked at", "be root") from error
+        raise HostError(f"process {process} may not be looked at", BE_WHO_MAY) from error
     except (FileNotFoundError, ProcessLookupError):
         pass
     raise InputError(f"there is no process {process}")
