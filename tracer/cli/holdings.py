@@ -21,7 +21,7 @@ from tracer.text import printable
 
 _NAMED_AT_MOST = 4
 _LABEL = 18
-_COLUMN = 13
+_COLUMN = 12
 _NOT_KNOWN = "not known, since the file's capabilities are not"
 
 
@@ -140,9 +140,9 @@ def _user_text(credentials: Credentials, namespace: UserNamespace) -> str:
 def ids_text(ids: Ids, extents: Tuple[Extent, ...]) -> str:
     """User or group ids as their user namespace numbers them, and outside if that differs."""
     if len({ids.real, ids.effective, ids.saved, ids.filesystem}) == 1:
-        inside = _inside(ids.real, extents)
-        outside = "" if inside == str(ids.real) else f" ({ids.real} outside)"
-        return inside + outside
+        if inside_of(ids.real, extents) in (None, ids.real):
+            return _inside(ids.real, extents)
+        return f"{_inside(ids.real, extents)} ({ids.real} outside)"
     return " ".join(
         f"{kind} {_inside(getattr(ids, kind), extents)}"
         for kind in ("real", "effective", "saved", "filesystem")
@@ -200,7 +200,7 @@ def table(sets: Sets, last: int) -> Iterator[str]:
 
 
 def _row(label: str, cells: Sequence[str]) -> str:
-    return f"  {label:24}{''.join(f'{cell:{_COLUMN}}' for cell in cells)}".rstrip()
+    return f"  {label:23} {' '.join(f'{cell:{_COLUMN}}' for cell in cells)}".rstrip()
 
 
 def beside_text(beside: Sequence[Difference], last: int) -> str:

@@ -136,6 +136,14 @@ def executed(sets: Sets, user: int, path: str = "/bin/web", **known: Any) -> Run
             ],
         ),
         (
+            executed(Sets(0, 0, 0, (1 << 64) - 1), 100000, uid_map=()),
+            [
+                "user              uid unmapped (100000 outside)",
+                "user namespace    its own: uid map empty",
+                f"  mask                    {'0            ' * 3}ffffffffffffffff 0",
+            ],
+        ),
+        (
             executed(ROOT, 0, path="", securebits=1),
             ["securebits        noroot", "executable        not recorded"],
         ),
