@@ -36,7 +36,8 @@ def decode(words: Tuple[str, ...]) -> int:
     Hexadecimal masks to names, and names to a mask, as `capsh --decode` writes them.
 
     Names are taken with or without CAP_, in any case, with blanks or commas between them; `all` is
-    every one. What has no name, or is not of the running kernel, is a number: cap_41.
+    every one. What has no name, or is not of the running kernel, is shown by its number, and taken
+    as cap_41.
     """
     last = last_capability()
     masks = [names.mask_in(word) for word in words if _is_mask(word)]
@@ -200,6 +201,9 @@ def _recording(
 
 def _doubts(found: Required, runs: int) -> Iterator[str]:
     yield from (f"not complete: {line}" for line in writing.incomplete_lines(found, runs))
+    nameless = [one.capability for one in found.needed if one.capability not in names.NAMES]
+    if nameless:
+        yield f"no engine takes a number, so that {', '.join(nameless)} is not among the flags"
     if found.needed and found.ambient:
         yield (
             "the first program was not root: under podman --cap-add gives it ambient capabilities, "

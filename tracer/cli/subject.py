@@ -38,7 +38,8 @@ def read(paths: Sequence[str]) -> Recording:
     try:
         return merge(*read_recordings(paths))
     except InputError as error:
-        if error.hint or all("/" in path or path == STANDARD_OUTPUT for path in paths):
+        bare = (path for path in paths if "/" not in path and path != STANDARD_OUTPUT)
+        if error.hint or not any(error.message.startswith(f"{path}: ") for path in bare):
             raise
         raise InputError(error.message, "--engine says that a container is meant") from error
 

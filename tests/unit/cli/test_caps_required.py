@@ -170,6 +170,16 @@ def test_names_from_inside_containers_are_harmless(tmp_path: Path):
     assert "\x1b" not in required(path).stdout
 
 
+def test_what_no_engine_takes_is_told(tmp_path: Path):
+    """
+    A capability that has no name here is needed, and flags that lack it do not pass for enough.
+    """
+    done = required(written(tmp_path, check("63"), capabilities=held()))
+
+    assert done.stdout.startswith("needed        63 ")
+    assert "no engine takes a number, so that 63 is not among the flags" in done.stderr
+
+
 def test_a_baseline_is_needed_whatever_was_seen(bound: str):
     """
     Its capabilities are among those needed and in the flags, and not spare.
@@ -228,6 +238,17 @@ def test_what_is_no_recording_and_no_set_is_told_in_a_line(
 
     assert (done.returncode, done.stdout) == (2, "")
     assert problem in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_path_is_not_said_to_be_a_containers_name(bound: str, monkeypatch: pytest.MonkeyPatch):
+    """
+    What hint there is, is about the word that is wrong, and not about one beside it.
+    """
+    monkeypatch.chdir(Path(bound).parent)
+
+    done = required("./no-such-thing", Path(bound).name)
+
+    assert done.stderr.endswith("no-such-thing: cannot be read: No such file or directory\n")
 
 
 def test_a_duration_is_for_containers(bound: str):
