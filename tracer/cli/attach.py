@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("container", required=False)
-@click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="A process instead.")
+@click.option("--pid", type=options.ProcessNumber(), metavar="PID", help="A process instead.")
 @options.engine
 @click.option(
     "-o", "--output", metavar="PROFILE|DIR/|-", help="Where the profile goes. [NAME.seccomp.json]"

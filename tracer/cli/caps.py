@@ -54,7 +54,7 @@ def _is_mask(word: str) -> bool:
 
 
 @caps.command()
-@click.option("--pid", type=click.IntRange(min=1), help="A process, with its threads.")
+@click.option("--pid", type=options.ProcessNumber(), help="A process, with its threads.")
 @options.engine
 @options.form
 @click.argument("word", required=False, metavar="RECORDING|CONTAINER")

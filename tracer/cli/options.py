@@ -32,6 +32,19 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class ProcessNumber(click.IntRange):
+    """The number of a process, in the digits that /proc has it in: int(3) reads others, and 1_0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1)
+
+    def convert(self, value: Any, param: Optional[Parameter], ctx: Optional[Context]) -> int:
+        """See click.ParamType.convert."""
+        if not (str(value).isascii() and str(value).isdigit()):
+            self.fail(f"{value!r} is not the number of a process.", param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
 def runtime_floor(command: Decorated) -> Decorated:
     """--runtime-floor."""
     return click.option(

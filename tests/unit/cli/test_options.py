@@ -51,3 +51,19 @@ def test_what_is_no_length_of_time_is_wrong_usage(value: str):
     """
     with pytest.raises(click.UsageError):
         options.Seconds().convert(value, None, None)
+
+
+@pytest.mark.parametrize("value", ["\u0663", "1_0", "+5", " 5", "-1", "0", ""])
+def test_the_number_of_a_process_is_digits(value: str):
+    """
+    What /proc does not call a process is none, though Python reads a number.
+    """
+    with pytest.raises(click.UsageError):
+        options.ProcessNumber().convert(value, None, None)
+
+
+def test_a_process_has_a_number():
+    """
+    However large: whether there is such a process is not the option's to say.
+    """
+    assert options.ProcessNumber().convert("4194305", None, None) == 4194305
