@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Union
 
+from tests.live.conditions import eventually
+
 # podman 4.3 first lowers itself to this many processes, and then fails to raise the limit again.
 MOST_PROCESSES = 32768
 MOST_FILES = 1048576
@@ -98,10 +100,17 @@ def _hard_limit(kind: int, most: int) -> int:
 def remove_containers(engine: Engine) -> None:
     """
     Remove every container of the engine, running or not.
+
+    Podman 4.3 may find one's /dev/shm busy, if it has a user namespace and was just killed.
     """
+    eventually(lambda: _has_removed(engine), what="containers to be removed")
+
+
+def _has_removed(engine: Engine) -> bool:
     containers = engine.run("ps", "--all", "--quiet").stdout.split()
     if containers:
         engine.run("rm", "--force", "--volumes", *containers)
+    return True
 
 
 def image_loader(archive: Path, reference: str) -> Callable[[Engine], str]:
