@@ -179,7 +179,7 @@ def test_port_80_by_file_capabilities(
     """
     A user's program is refused port 80; the same program with file capabilities gets it, unless
     all capabilities are dropped: then the kernel does not even execute it. And a recording knows,
-    without the file, what it gave.
+    without the file, what it gave, and that the program cannot be executed without.
     """
     bind = ("-c", BIND_80)
     start(podman, "maker", servers(podman), "sleep", "1000")
@@ -199,11 +199,15 @@ def test_port_80_by_file_capabilities(
         "permitted and effective NET_BIND_SERVICE: uid 1024, granted by the file's capabilities"
     )
     assert f"{GRANTED}, file capabilities {granted[1]}" in text(seccomp_trace, podman, "granted")
-    bound = ("run", "--rm", *PORTS, *USER, "localhost/granted", GRANTED, *bind)
-    (run,) = recorded(seccomp_trace, podman, *bound)
+    command = (*USER, "localhost/granted", GRANTED, "-c", "print(1)")
+    (run,) = recorded(seccomp_trace, podman, "run", "--rm", *command)
     assert (run["sets"], run["execve"]) == (held["sets"], held["execve"])
     assert run["executable"]["path"] == GRANTED
     assert run["executable"]["granted"]["names"] == ["CAP_NET_BIND_SERVICE"]
+    required = seccomp_trace("caps", "required", RECORDING, "--format", "json").stdout
+    flags = json.loads(required)["flags"]
+    assert flags == ["--cap-drop=all", "--cap-add=NET_BIND_SERVICE"]
+    assert podman.run("run", "--rm", *flags, *command).stdout == "1\n"
     dropped = ("run", "--rm", *PORTS, *USER, "--cap-drop", "all", "localhost/granted")
     refused = podman.run(*dropped, GRANTED, *bind, check=False)
     assert refused.returncode != 0 and "ermitted" in refused.stderr

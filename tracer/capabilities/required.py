@@ -2,7 +2,8 @@
 Which capabilities recorded programs need, by what the kernel asked of them.
 
 Needed is what was granted and meant; refused is what was asked for in vain. What the runtime does
-to set a container up is not the container's, but for its last act: executing the program. A
+to set a container up is not the container's, but for its last act: executing the program. A first
+program whose file insists on capabilities needs them to be executed at all, and no check is made. A
 container with a user namespace of its own is given capabilities there, and can never have the
 host's. Where trials have confirmed what a run's command misses (`run --confirm-caps`), that decides
 for this run. Writing it down is `tracer.cli`'s; what is meant is `unmeant`'s.
@@ -11,11 +12,13 @@ for this run. Writing it down is `tracer.cli`'s; what is meant is `unmeant`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional
+from typing import Set, Tuple
 
+from tracer.capabilities.first_program import executable_of, insisted_on
 from tracer.capabilities.names import names_in, number_of
 from tracer.capabilities.unmeant import unmeant
-from tracer.recording import HOST, INNER, RUNTIME, Capabilities, Check, Recording
+from tracer.recording import HOST, INNER, RUNTIME, Capabilities, Check, Recording, Run, Sighting
 
 EXECUTING = frozenset({"execve", "execveat"})
 
@@ -86,6 +89,7 @@ def required(recording: Recording) -> Required:
     """What the programs of a recording need."""
     meant = [one for one in recording.checks if _is_programs(one) and unmeant(one) is None]
     parts = [replace(one, counts=(count,)) for one in meant for count in one.counts]
+    parts += [one for run in recording.runs.values() for one in _insisted_on(run)]
     held = [run.capabilities for run in recording.runs.values() if run.capabilities]
     inner = [one for one in parts if one.namespace == INNER]
     own = [one for one in parts if one.namespace == _namespace(one, recording)]
@@ -149,6 +153,28 @@ def _and_missed(asked_for: Tuple[Demand, ...], wanted: AbstractSet[str]) -> Tupl
 
 def _is_programs(check: Check) -> bool:
     return check.executable != RUNTIME or check.name in EXECUTING
+
+
+# As if the kernel had asked for each.
+def _insisted_on(run: Run) -> Iterator[Check]:
+    held = run.capabilities
+    if held is None:
+        return
+    for name in names_in(insisted_on(run, held)):
+        yield Check(
+            executable=executable_of(held),
+            architecture=run.architecture,
+            number=-1,
+            name="execve",
+            capability=name,
+            namespace=held.namespace,
+            granted=True,
+            idle=False,
+            audited=None,
+            caller="",
+            first=Sighting(0, 0, ""),
+            counts=((run.id, 1),),
+        )
 
 
 def _namespace(check: Check, recording: Recording) -> str:

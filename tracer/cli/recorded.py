@@ -15,12 +15,19 @@ from tracer.capabilities.defaults import (
     default_sets,
     differences,
 )
-from tracer.capabilities.execution import ROOT, Outcome, Program
+from tracer.capabilities.execution import ROOT
 from tracer.capabilities.explanation import explain
-from tracer.capabilities.inference import inferred
+from tracer.capabilities.first_program import (
+    credentials_of,
+    executable_of,
+    execve_of,
+    given_by,
+    namespace_of,
+    sets_of,
+    uid_map_of,
+    uids_of,
+)
 from tracer.capabilities.names import LAST_NAMED, names_in
-from tracer.capabilities.namespace import Extent, UserNamespace
-from tracer.capabilities.sets import KINDS, Credentials, Ids, Sets
 from tracer.cli.holdings import (
     beside_text,
     differences_document,
@@ -39,7 +46,6 @@ from tracer.text import printable
 
 NOT_RECORDED = "not recorded"
 _NO_RULE = "what is above, which the rules for an execve alone do not explain"
-_ANY = Ids(0, 0, 0, 0)  # what has been given already does not depend on group ids
 
 
 def lines(recording: Recording) -> Iterator[str]:
@@ -69,7 +75,7 @@ def _run_lines(run: Run) -> Iterator[str]:
     yield line("securebits", _securebits_text(held))
     yield line("user namespace", _namespace_text(held))
     yield line("executable", _executable_text(run, held))
-    yield from table(_sets(held), LAST_NAMED)
+    yield from table(sets_of(held), LAST_NAMED)
     yield line("its execve gave", _execve_text(run, held))
     beside = _beside_default(run, held)
     if beside is not None:
@@ -77,10 +83,10 @@ def _run_lines(run: Run) -> Iterator[str]:
 
 
 def _user_text(held: Capabilities) -> str:
-    namespace = _namespace(held)
+    namespace = namespace_of(held)
     if namespace is None:
         return f"uid {held.user} outside"
-    return f"uid {ids_text(_uids(held), namespace.uid_map)}"
+    return f"uid {ids_text(uids_of(held), namespace.uid_map)}"
 
 
 def _securebits_text(held: Capabilities) -> str:
@@ -91,90 +97,40 @@ def _securebits_text(held: Capabilities) -> str:
 def _namespace_text(held: Capabilities) -> str:
     if held.namespace == HOST:
         return "the host's"
-    namespace = _namespace(held)
+    namespace = namespace_of(held)
     return "its own" if namespace is None else f"its own: uid {map_text(namespace.uid_map)}"
 
 
 def _executable_text(run: Run, held: Capabilities) -> str:
-    if not _executable(held):
+    if not executable_of(held):
         return NOT_RECORDED
-    known = _execve(run, held)
-    path = printable(_executable(held))
+    known = execve_of(run, held)
+    path = printable(executable_of(held))
     if known is None or known[1].rule == ROOT:
         return f"{path}, file capabilities {NOT_RECORDED}"
-    names = [name.lower() for name in names_in(_granted(known[0]), LAST_NAMED)]
+    names = [name.lower() for name in names_in(given_by(known[0]), LAST_NAMED)]
     return f"{path}, file capabilities gave {','.join(names) or 'nothing'}"
 
 
 def _execve_text(run: Run, held: Capabilities) -> str:
-    namespace, known = _namespace(held), _execve(run, held)
-    if namespace is None or not _executable(held):
+    namespace, known = namespace_of(held), execve_of(run, held)
+    if namespace is None or not executable_of(held):
         return NOT_RECORDED
     if known is None:
         return _NO_RULE
-    return explain(_credentials(run, held), known[0], namespace, known[1])
-
-
-# Of the file itself nothing is recorded: what it gave is told by the rules.
-def _execve(run: Run, held: Capabilities) -> Optional[Tuple[Program, Outcome]]:
-    namespace = _namespace(held)
-    if namespace is None or not _executable(held):
-        return None
-    return inferred(_credentials(run, held), namespace)
-
-
-def _executable(held: Capabilities) -> str:
-    return held.circumstances.executable if held.circumstances else ""
-
-
-def _granted(program: Program) -> int:
-    granted = program.capabilities
-    return granted.permitted | granted.inheritable if granted else 0
-
-
-def _sets(held: Capabilities) -> Sets:
-    return Sets(*(getattr(held, kind) for kind in KINDS))
-
-
-def _uids(held: Capabilities) -> Ids:
-    real = held.circumstances.real_user if held.circumstances else held.user
-    return Ids(real, held.user, held.user, held.user)
-
-
-def _credentials(run: Run, held: Capabilities) -> Credentials:
-    known = held.circumstances
-    return Credentials(
-        uids=_uids(held),
-        gids=_ANY,
-        sets=_sets(held),
-        no_new_privileges=run.no_new_privileges,
-        securebits=known.securebits if known else None,
-    )
-
-
-def _namespace(held: Capabilities) -> Optional[UserNamespace]:
-    if held.namespace == HOST:
-        return UserNamespace()
-    extents = _uid_map(held)
-    return None if extents is None else UserNamespace(0, extents, ())
-
-
-def _uid_map(held: Capabilities) -> Optional[Tuple[Extent, ...]]:
-    if held.circumstances is None or held.circumstances.uid_map is None:
-        return None
-    return tuple(Extent(*line) for line in held.circumstances.uid_map)
+    return explain(credentials_of(run, held), known[0], namespace, known[1])
 
 
 def _beside_default(run: Run, held: Capabilities) -> Optional[Tuple[Difference, ...]]:
     if run.engine not in DEFAULT_CAPABILITIES:
         return None
-    return differences(_sets(held), default_sets(run.engine, root=_is_root(held)))
+    return differences(sets_of(held), default_sets(run.engine, root=_is_root(held)))
 
 
 # Where it is not recorded which uid is root in a namespace of its own: only root holds something
 # there that is not ambient.
 def _is_root(held: Capabilities) -> bool:
-    namespace = _namespace(held)
+    namespace = namespace_of(held)
     if namespace is not None:
         return held.user == namespace.root
     return bool(held.permitted & ~held.ambient)
@@ -199,7 +155,7 @@ def _run_document(run: Run) -> Mapping[str, object]:
     held = run.capabilities
     if held is None:
         return {**found, **dict.fromkeys(_HELD), "differences": None}
-    beside, extents, known = _beside_default(run, held), _uid_map(held), held.circumstances
+    beside, extents, known = _beside_default(run, held), uid_map_of(held), held.circumstances
     return {
         **found,
         "user": held.user,
@@ -210,22 +166,22 @@ def _run_document(run: Run) -> Mapping[str, object]:
             "uid_map": None if extents is None else map_document(extents),
         },
         "executable": _executable_document(run, held),
-        "sets": sets_document(_sets(held), LAST_NAMED),
+        "sets": sets_document(sets_of(held), LAST_NAMED),
         "execve": _execve_document(run, held),
         "differences": None if beside is None else differences_document(beside, LAST_NAMED),
     }
 
 
 def _executable_document(run: Run, held: Capabilities) -> Optional[Mapping[str, object]]:
-    known = _execve(run, held)
+    known = execve_of(run, held)
     told = known is not None and known[1].rule != ROOT
-    path = _executable(held)
-    granted = mask_document(_granted(known[0]), LAST_NAMED) if known and told else None
+    path = executable_of(held)
+    granted = mask_document(given_by(known[0]), LAST_NAMED) if known and told else None
     return {"path": path, "granted": granted} if path else None
 
 
 def _execve_document(run: Run, held: Capabilities) -> Optional[Mapping[str, object]]:
-    known = _execve(run, held)
+    known = execve_of(run, held)
     if known is None:
         return None
     return execve_document(known[1], _execve_text(run, held), LAST_NAMED)

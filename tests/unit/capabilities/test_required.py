@@ -13,7 +13,7 @@ from tests.unit.recordings import check
 from tracer.capabilities.names import mask_of
 from tracer.capabilities.required import ALTERNATIVES, Demand, Use, required
 from tracer.recording import CONTAINER, HOST, INNER, RUNTIME, Capabilities, Check, Recording, Run
-from tracer.recording import merge
+from tracer.recording import Circumstances, merge
 
 GIVEN = mask_of(["chown", "kill", "setuid"])
 
@@ -53,6 +53,46 @@ def test_what_was_granted_is_needed_with_who_asked_for_it():
             ),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("effective", "executable", "user", "needed"),
+    [
+        (1, "/bin/ping", 1024, ["CAP_CHOWN"]),
+        (0, "/bin/ping", 1024, []),
+        (1, "", 1024, []),
+        (1, "/bin/ping", 0, []),
+    ],
+)
+def test_what_a_first_programs_file_insists_on_is_needed(
+    effective: int, executable: str, user: int, needed: list[str]
+):
+    """
+    Though nobody asked: with the effective bit in its file it would not be executed without. Of
+    root, and of what was not seen to be executed, that is not known.
+    """
+    bounding = 1 if user == 0 else GIVEN
+    held = Capabilities(user, HOST, 0, 1, effective, bounding, 0)
+    known = Circumstances(executable, user, 0)
+
+    found = required(recorded(of=Run("run", capabilities=replace(held, circumstances=known))))
+
+    assert names(found.needed) == needed
+    assert [use for one in found.needed for use in one.uses] == [
+        Use("/bin/ping", "execve", 1, ()) for _ in needed
+    ]
+
+
+def test_trials_decide_what_a_file_insists_on():
+    """
+    A run that did without what its program was given is no proof of need.
+    """
+    held = Capabilities(1024, HOST, 0, 1, 1, GIVEN, 0, confirmed=0)
+    known = Circumstances("/bin/ping", 1024, 0)
+
+    found = required(recorded(of=Run("run", capabilities=replace(held, circumstances=known))))
+
+    assert (names(found.needed), names(found.unmissed)) == ([], ["CAP_CHOWN"])
 
 
 def test_capabilities_are_named_in_the_order_of_their_numbers():
