@@ -54,7 +54,9 @@ def _is_mask(word: str) -> bool:
 
 
 @caps.command()
-@click.option("--pid", type=options.ProcessNumber(), help="A process, with its threads.")
+@click.option(
+    "--pid", type=options.ProcessNumber(), metavar="PID", help="A process, with its threads."
+)
 @options.engine
 @options.form
 @click.argument("word", required=False, metavar="RECORDING|CONTAINER")
@@ -154,7 +156,8 @@ def required(
     """
     Which capabilities the programs of RECORDING..., or of CONTAINER, need, and who asked for them.
 
-    Needed is what the kernel was asked for and granted; refused is what was asked for in vain,
+    Needed is what the kernel was asked for and granted, and what the file of a first program that
+    is not root insists on, or it would not be executed; refused is what was asked for in vain,
     unless another capability served in the same call; unused is what the containers might have had
     and never asked for. Out of reach is what a container with a user namespace of its own asked of
     the host's: no option gives that. Inside is what was granted in a user namespace that the
