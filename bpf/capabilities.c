@@ -8,9 +8,8 @@
  *
  * Whose check. File systems in layers ask with the credentials of whoever mounted them
  * (override_creds), and some files with those of whoever opened them. Credentials that are not the
- * task's own are the container's only if they were made from them (access(2): kernel/cred.c,
- * prepare_creds), for which the groups are the very same, and can do no more than the task is
- * permitted. Runtimes call setgroups(2) wherever they may, so that whoever mounted has other ones.
+ * task's own are the container's only if they can do no more than it is permitted, and have the very
+ * groups: what was made of its own has (access(2)), and who mounted has not, since runtimes setgroups.
  *
  * Who asked. The tracepoint has not the flag CAP_OPT_NOAUDIT, by which the kernel marks what it does
  * not mean; but the function that was called tells, and that is on the stack, of which user space
