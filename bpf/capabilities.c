@@ -27,6 +27,7 @@
 #include "capabilities.h"
 #include "kernel.h"
 #include "verdict.h"
+#include "owner.c"
 
 #define MAX_CHECKS_EACH 4096	/* so that one container cannot take all the room there is */
 #define EXISTS -17		/* somebody on another processor was faster */
@@ -85,7 +86,6 @@ BPF_TABLE("lru_hash", struct check_key, struct check, checks, MAX_CHECKS);
 BPF_TABLE("lru_hash", u64, struct holder, holders, MAX_HOLDERS);
 BPF_TABLE("lru_hash", struct check_key, struct check, others_checks, MAX_OTHERS_CHECKS);
 BPF_TABLE("lru_hash", u64, struct holder, others_holders, MAX_OTHERS_HOLDERS);
-BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
 #else
 BPF_F_TABLE("hash", struct check_key, struct check, checks, MAX_CHECKS, BPF_F_NO_PREALLOC);
 BPF_F_TABLE("hash", u64, struct holder, holders, MAX_HOLDERS, BPF_F_NO_PREALLOC);
@@ -114,20 +114,6 @@ static __always_inline bool is_own(const void *cred, const void *task)
 	if (peek(cred, CRED_GROUPS) != peek(real, CRED_GROUPS))
 		return false;
 	return !((u64)peek(cred, CRED_EFFECTIVE) & ~(u64)peek(real, CRED_PERMITTED));
-}
-
-/* Whose a recording is; without the recorder that stays it makes no difference. */
-static __always_inline u8 owner_of(u64 recording)
-{
-#ifdef RESIDENT
-	struct recording *head = recordings.lookup(&recording);
-
-	if (!head)
-		return NOBODY;
-	if (head->user)
-		return OTHERS;
-#endif
-	return ROOT;
 }
 
 static __always_inline struct holder *known_holder(u64 recording, u8 owner)

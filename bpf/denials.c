@@ -38,7 +38,7 @@
 #include "cgroup.h"
 #include "path.h"
 #include "monitor.h"
-#include "verdict.h"
+#include "owner.c"
 
 #define MAX_MARKS 65536		/* a power of two */
 #define MAX_DENIALS_EACH 1024	/* so that one container cannot take all the room there is */
@@ -63,7 +63,6 @@ BPF_TABLE("lru_hash", struct place_key, struct denial_place, others_places,
 BPF_TABLE("lru_hash", struct denial_key, struct denial, others_denials, MAX_OTHERS_DENIALS);
 BPF_TABLE("lru_hash", struct executable_key, struct executable, others_programs,
 	  MAX_OTHERS_PROGRAMS);
-BPF_HASH(recordings, u64, struct recording);	/* the recorder's */
 #else
 BPF_HASH(places, struct place_key, struct denial_place, MAX_PLACES);
 BPF_HASH(denials, struct denial_key, struct denial, MAX_DENIALS);
@@ -311,20 +310,6 @@ static __always_inline u64 recording_of(void *task)
 	struct thread *self = threads.task_storage_get(task, 0, 0);
 
 	return self && self->verdict.open ? self->verdict.recording : 0;
-}
-
-/* Whose a recording is; without the recorder that stays it makes no difference. */
-static __always_inline u8 owner_of(u64 recording)
-{
-#ifdef RESIDENT
-	struct recording *head = recordings.lookup(&recording);
-
-	if (!head)
-		return NOBODY;
-	if (head->user)
-		return OTHERS;
-#endif
-	return ROOT;
 }
 
 static __always_inline void denied(void *task, const void *registers, s32 answer,

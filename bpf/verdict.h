@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * What all programs read of a task's verdict and its recording, which the recorder writes.
+ * What all programs read of a task's verdict, which the recorder writes.
  */
 #ifndef VERDICT_H
 #define VERDICT_H
 
 #include "recorder.h"
-
-/* Whose a recording is, which says beside the recorder that stays which maps have notes of it. */
-#define NOBODY 0		/* it is gone */
-#define ROOT 1
-#define OTHERS 2
 
 /* The recording that what a task does counts for now; 0: none. */
 static __always_inline u64 target(const struct verdict *self)
