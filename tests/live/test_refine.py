@@ -82,6 +82,8 @@ def test_what_is_denied_is_added_run_by_run(
     image = busybox(podman)
     record(seccomp_trace, podman, "run", "--rm", image, "true")
 
+    said: list[str] = []
+
     def added(command: Sequence[str], *options: str, answers: str = "") -> "set[str]":
         done = seccomp_trace(
             *("refine", PROFILE, "-o", "new.json", *options, "--"),
@@ -90,6 +92,7 @@ def test_what_is_denied_is_added_run_by_run(
             input=answers,
         )
         assert done.returncode == 0, done.stderr
+        said.append(done.stderr)
         return allowed_by(tmp_path / "new.json") - allowed_by(tmp_path / PROFILE)
 
     makes, shell = ("mkdir", "-p", "/tmp/a/b"), ("sh", "-c", "sync; mkdir /tmp/a; exit 0")
@@ -98,6 +101,7 @@ def test_what_is_denied_is_added_run_by_run(
 
     assert "mkdir" in probed and probed == strictly
     assert "mkdir" in asked and "sync" not in asked and len(asked) > 2
+    assert "kept out: sync  asked for by /bin/busybox" in said[-1]
 
 
 STARTS = 20

@@ -138,20 +138,22 @@ def find(plan: Plan, wish: Wish, strictly: bool) -> Refined:
 def report(found: Refined) -> Iterator[str]:
     """What is to be added and why, and what is left as it is."""
     for one in found.additions:
-        yield addition_line(one)
+        yield f"+ {addition_text(one)}"
+    for one in found.kept_out:
+        yield f"kept out: {addition_text(one)}"
     if found.left:
         yield f"answered by rules of the profile, and left so: {', '.join(found.left)}"
 
 
-def addition_line(one: Addition) -> str:
-    """One line: the call, who asked for it and how often, and what is risky about it."""
+def addition_text(one: Addition) -> str:
+    """The call, who asked for it and how often, and what is risky about it."""
     shown = [
         f"{printable(asker.executable, 80)} [{printable(asker.comm, 16)}]{_often(asker.count)}"
         for asker in one.askers[:ASKERS_SHOWN]
     ]
     more = len(one.askers) - ASKERS_SHOWN
     shown += [f"{more} more"] if more > 0 else []
-    return f"+ {one.name}  asked for by {'; '.join(shown)}{_risk(one.name)}"
+    return f"{one.name}  asked for by {'; '.join(shown)}{_risk(one.name)}"
 
 
 def _often(count: int) -> str:

@@ -10,7 +10,7 @@ whether, is not decided here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, List, Tuple
+from typing import AbstractSet, Callable, Dict, FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 
 from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
@@ -52,8 +52,8 @@ class Addition:
 class Refined:
     """
     What was found: by how many runs, what to add, and what speaks against believing that this is
-    all: a phrase each. `left`: calls that a rule of the profile answers with an error. `origin`
-    says what it was found with.
+    all: a phrase each. `left`: calls that a rule of the profile answers with an error; `kept_out`:
+    those that were asked for and are not wanted. `origin` says what it was found with.
     """
 
     runs: int
@@ -61,6 +61,7 @@ class Refined:
     problems: Tuple[str, ...]
     left: Tuple[str, ...]
     origin: str
+    kept_out: Tuple[Addition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,13 @@ class Wish:
     profile: Profile
     kept_out: FrozenSet[str] = frozenset()
     status: int = 0
+
+    def divided(
+        self, found: Sequence[Addition]
+    ) -> Tuple[Tuple[Addition, ...], Tuple[Addition, ...]]:
+        """What is wanted, and what is to be kept out."""
+        wanted = tuple(one for one in found if one.name not in self.kept_out)
+        return wanted, tuple(one for one in found if one.name in self.kept_out)
 
 
 Put = Callable[[Profile], str]
@@ -84,13 +92,13 @@ def probe(bench: Bench, plan: Plan, wish: Wish, put: Put, signals: Watchful) -> 
     """
     with noting(bench, wish.profile) as tools:
         trial = attempt(tools, plan, put(loosened(wish.profile)), signals)
-    found = [one for one in probed(trial, wish.profile) if one.name not in wish.kept_out]
+    found, kept_out = wish.divided(probed(trial, wish.profile))
     problems = list(_why_not(trial, plan, wish))
     problems += [reason.text for one in trial.recordings for reason in one.reasons]
     if signals.interrupted:
         problems.append(INTERRUPTED)
     left = _left(trial, wish.profile)
-    return Refined(1, tuple(found), tuple(problems), left, origin_of([trial]))
+    return Refined(1, found, tuple(problems), left, origin_of([trial]), kept_out)
 
 
 def strict(
@@ -118,8 +126,8 @@ def _until_quiet(
         current = refined(wish.profile, found.values(), "").profile
         trial = attempt(bench, plan, put(current), signals)
         runs += 1
-        fixed = wish.kept_out | frozenset(found)
-        lacking = [one for one in denied(trial, current) if one.name not in fixed]
+        wanted, kept_out = wish.divided(denied(trial, current))
+        lacking = [one for one in wanted if one.name not in found]
         new = {one.name: one for one in lacking if _is_taken(wish.profile, one)}
         told(runs, tuple(new))
         found.update(new)
@@ -128,7 +136,7 @@ def _until_quiet(
             problems += (INTERRUPTED,) if signals.interrupted else ()
             additions = tuple(found[name] for name in sorted(found))
             left = _left(trial, current)
-            return Refined(runs, additions, problems, left, origin_of([trial]))
+            return Refined(runs, additions, problems, left, origin_of([trial]), kept_out)
 
 
 def _why_not(trial: Trial, plan: Plan, wish: Wish) -> Tuple[str, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.cli.refine import addition_line
+from tracer.cli.refine import addition_text
 from tracer.session.refinement import Addition, Asker
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
@@ -60,10 +60,10 @@ def test_an_addition_is_told_with_who_asked_how_often_and_its_risk():
     """
     askers = (Asker("/bin/a\nb", "app", 3), Asker("/bin/c", "c", 1), Asker("/bin/d", "d", 0))
 
-    line = addition_line(Addition("mount", frozenset(), askers))
+    line = addition_text(Addition("mount", frozenset(), askers))
 
     assert line.startswith(
-        "+ mount  asked for by /bin/a\\x0ab [app], 3 times; /bin/c [c], once; /bin/d [d]  "
+        "mount  asked for by /bin/a\\x0ab [app], 3 times; /bin/c [c], once; /bin/d [d]  "
         "RISK mount: changes which file systems"
     )
     assert line.isprintable()
@@ -76,7 +76,7 @@ def test_what_is_usual_raises_no_alarm(name: str, words: str):
     """
     A call without a risk has no class, and one that almost every program makes is told so.
     """
-    line = addition_line(Addition(name, frozenset(), (Asker("/bin/a", "a", 1),)))
+    line = addition_text(Addition(name, frozenset(), (Asker("/bin/a", "a", 1),)))
 
     assert words in line and "RISK" not in line
 
@@ -87,6 +87,6 @@ def test_many_askers_are_counted():
     """
     askers = tuple(Asker(f"/bin/{number}", "x", 1) for number in range(9))
 
-    line = addition_line(Addition("sync", frozenset(), askers))
+    line = addition_text(Addition("sync", frozenset(), askers))
 
     assert "/bin/3" in line and "/bin/4" not in line and "5 more" in line
