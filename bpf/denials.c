@@ -17,7 +17,7 @@
  * its task cannot be judged, and is counted.
  *
  * A call that had not begun and ends with its registers as they were was answered with SIGSYS (TRAP:
- * syscall_rollback). Who was killed says so when it ends. Of LOG, and which kind of KILL it was,
+ * syscall_rollback). Who was killed by a filter says so (seccomp.mode) then, or when it ends. Of LOG, and which kind of KILL it was,
  * user space hears from the audit messages; whose process that was is kept here for those that have
  * ended by then. A filter that answers with the error number 0, or
  * whose supervisor (USER_NOTIF) answers with a success, is not noticed.
@@ -40,7 +40,8 @@
 #define STACK_SHIFT 14		/* stacks are 16 KiB, and aligned to that: THREAD_SIZE */
 #define MAX_ERRNO 4095
 #define EXISTS -17		/* somebody on another processor was faster */
-#define BEGUN 1ULL		/* the lowest bit of a mark; the others tell the task */
+#define BEGUN 1ULL		/* the lowest bits of a mark; the others tell the task */
+#define TOLD 2ULL		/* that the task was killed */
 
 #include "places.c"
 
@@ -59,9 +60,9 @@ BPF_ARRAY(denial_state, struct denial_state, 1);
  * What tells a task by its registers: how far they are from a fixed place. The verifier allows no
  * arithmetic on an address but to take one from another.
  */
-static __always_inline u64 distance(const u64 *ctx, const struct denial_state *fixed)
+static __always_inline u64 distance(const void *registers, const struct denial_state *fixed)
 {
-	return ctx[0] - (u64)fixed;
+	return (u64)registers - (u64)fixed;
 }
 
 static __always_inline u64 *mark_at(u64 distance)
@@ -79,7 +80,7 @@ int on_enter(u64 *ctx)
 
 	if (!fixed)
 		return 0;
-	self = distance(ctx, fixed);
+	self = distance((const void *)ctx[0], fixed);
 	mark = mark_at(self);
 	if (mark)
 		*mark = self | BEGUN;
@@ -189,10 +190,10 @@ static __always_inline bool is_answer(const void *registers, s64 result)
 	return (result < 0 && result >= -MAX_ERRNO) || (u64)result == left_by_trap(registers);
 }
 
-/* Whether nobody answered: the call is a tracer's business, or its task is as good as dead. */
+/* Whether no filter answered: the call is a tracer's business, or its task is as good as dead. */
 static __always_inline bool is_void(const void *task)
 {
-	return is_killed_by_filter(task) || is_emulated(task) || is_being_killed(task);
+	return is_emulated(task) || is_being_killed(task);
 }
 
 static __always_inline s32 answer_of(const void *registers, u64 result)
@@ -210,7 +211,7 @@ int on_leave(u64 *ctx)
 
 	if (!state)
 		return 0;
-	self = distance(ctx, state);
+	self = distance(registers, state);
 	mark = mark_at(self);
 	if (!mark)
 		return 0;
@@ -219,7 +220,14 @@ int on_leave(u64 *ctx)
 	if (before == (self | BEGUN) || !is_answer(registers, (s64)ctx[1]))
 		return 0;
 	task = (void *)bpf_get_current_task_btf();
-	if (!before || !filter_count(task) || is_void(task))
+	if (!filter_count(task))
+		return 0;
+	if (is_killed_by_filter(task)) {
+		*mark = self | TOLD;
+		denied(task, registers, KILLED, state);
+		return 0;
+	}
+	if (!before || is_void(task))
 		return 0;
 	if (before == self)
 		denied(task, registers, answer_of(registers, ctx[1]), state);
@@ -228,14 +236,22 @@ int on_leave(u64 *ctx)
 	return 0;
 }
 
+/* A thread that is killed for itself, and not with its whole process, never leaves its last call. */
 static __always_inline void note_kill(void)
 {
 	void *task = (void *)bpf_get_current_task_btf();
+	const void *registers;
 	u32 zero = 0;
 	struct denial_state *state = denial_state.lookup(&zero);
+	u64 self, *mark;
 
-	if (state && is_killed_by_filter(task) && filter_count(task))
-		denied(task, (const void *)bpf_task_pt_regs(task), KILLED, state);
+	if (!state || !is_killed_by_filter(task) || !filter_count(task))
+		return;
+	registers = (const void *)bpf_task_pt_regs(task);
+	self = distance(registers, state);
+	mark = mark_at(self);
+	if (mark && *mark != (self | TOLD))
+		denied(task, registers, KILLED, state);
 }
 
 #ifdef RESIDENT

@@ -283,10 +283,21 @@ static __always_inline struct place executable_of(const void *bprm)
 	return place_at((const char *)peek(bprm, BPRM_FILE) + FILE_PATH);
 }
 
-/* The program that a task executes: an empty place if it has no memory any more. */
+/*
+ * The program that a task executes. One that ends has no memory of its own any more before
+ * sched_process_exit tells of it, until 6.15 or so; what it had last is there as long as other
+ * threads have it. An empty place if nothing is.
+ */
 static __always_inline struct place program_file(const void *task)
 {
-	return place_at((const char *)peek(peek(task, TASK_MM), MM_EXECUTABLE) + FILE_PATH);
+	const void *memory = peek(task, TASK_MM);
+	struct place nowhere = {};
+	const char *file;
+
+	if (!memory)
+		memory = peek(task, TASK_ACTIVE_MM);
+	file = peek(memory, MM_EXECUTABLE);
+	return file ? place_at(file + FILE_PATH) : nowhere;
 }
 
 /* From the root of a mount to the place that it is mounted on; false at the outermost one. */

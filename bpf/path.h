@@ -16,6 +16,22 @@ static __always_inline u64 mixed(u64 hash, u64 component)
 	return (hash ^ component) * 0x100000001b3ULL;
 }
 
+/* One name more, if it can be read; there is room for it. */
+static __always_inline bool name_component(struct executable *into, const void *dentry)
+{
+	u32 length = into->length;
+	int size;
+
+	if (length > PATH_SIZE - COMPONENT_SIZE)
+		return false;
+	size = bpf_probe_read_kernel_str(&into->components[length], COMPONENT_SIZE,
+					 peek(dentry, DENTRY_NAME));
+	if (size <= 0)
+		return false;
+	into->length = length + size;
+	return true;
+}
+
 /*
  * The path of a program as its root directory shows it: the names from the file up to the task's
  * root, through mounts. What has no place there (a memfd) gives its own name alone.
@@ -31,7 +47,6 @@ static __always_inline u64 read_path(struct executable *into, const void *task, 
 	for (int depth = 0; depth < MAX_COMPONENTS; depth++) {
 		const void *parent = peek(place.dentry, DENTRY_PARENT);
 		u32 length = into->length;
-		int size;
 
 		if (place.dentry == root.dentry && place.mount == root.mount) {
 			into->cut = 0;
@@ -40,16 +55,13 @@ static __always_inline u64 read_path(struct executable *into, const void *task, 
 		if (place.dentry == peek(place.mount, VFSMOUNT_ROOT)) {
 			if (leave_mount(&place))
 				continue;
+			if (!length && name_component(into, place.dentry))	/* runc's own, bound nowhere */
+				hash = mixed(hash, (u64)peek(place.dentry, DENTRY_HASH));
 			into->cut = 0;
 			break;
 		}
-		if (length > PATH_SIZE - COMPONENT_SIZE)
+		if (!name_component(into, place.dentry))
 			break;
-		size = bpf_probe_read_kernel_str(&into->components[length], COMPONENT_SIZE,
-						 peek(place.dentry, DENTRY_NAME));
-		if (size <= 0)
-			break;
-		into->length = length + size;
 		hash = mixed(hash, (u64)peek(place.dentry, DENTRY_HASH));
 		if (parent == place.dentry) {
 			into->cut = 0;

@@ -147,11 +147,12 @@ static __always_inline u64 program_of(struct denial_place *place, const void *ta
 	u32 zero = 0;
 	struct executable *path = blank_path.lookup(&zero);
 	struct executable_key key = {.recording = place->id};
+	struct place program = program_file(task);
 	long refused;
 
-	if (!path)
+	if (!path || !program.dentry)
 		return EXECUTABLE_UNKNOWN;
-	key.executable = read_path(path, task, program_file(task));
+	key.executable = read_path(path, task, program);
 	path->first = bpf_ktime_get_boot_ns();
 	if (is_known_program(&key, owner))
 		return key.executable;

@@ -101,7 +101,7 @@ def test_what_is_denied_is_added_run_by_run(
 
     assert "mkdir" in probed and probed == strictly
     assert "mkdir" in asked and "sync" not in asked and len(asked) > 2
-    assert "kept out: sync  asked for by /bin/busybox" in said[-1]
+    assert "kept out: sync  asked for by /bin/sh" in said[-1]
 
 
 STARTS = 20

@@ -27,6 +27,7 @@ MEMBERS = {
     "TASK_CGROUPS": ("task_struct", "cgroups"),
     "TASK_FS": ("task_struct", "fs"),
     "TASK_MM": ("task_struct", "mm"),
+    "TASK_ACTIVE_MM": ("task_struct", "active_mm"),
     "TASK_FILES": ("task_struct", "files"),
     "TASK_SIGNAL": ("task_struct", "signal"),
     "SIGNAL_LIVE": ("signal_struct", "live"),
