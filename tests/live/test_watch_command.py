@@ -19,6 +19,7 @@ from tests.live.engines import Engine
 from tests.live.terminal import CTRL_C, on_terminal
 from tests.live.test_watch_answers import UNKNOWN, number
 from tests.live.watched import compiled, deny, profile, watching
+from tracer.kernel.audit import ACTIONS_LOGGED
 
 DEAF = "the kernel's audit messages, which tell of LOG and KILL, cannot be read"
 WITHOUT_AUDIT = {
@@ -105,19 +106,40 @@ def test_where_audit_messages_cannot_be_read(apart: list[str], tmp_path: Path):
         said = process.stderr.readline()
         assert "watching;" in process.stderr.readline()
         denied_in_a_namespace(tmp_path)
-        line = next(line for line in process.stdout if "EACCES" in line)
+        line = next(line for line in process.stdout if str(tmp_path) in line)
         killed_in_a_namespace(tmp_path)
-        killed = json.loads(next(line for line in process.stdout if "kill" in line))
+        killed = json.loads(next(line for line in process.stdout if str(tmp_path) in line))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
 
-    assert DEAF in said and UNKNOWN in line
+    assert DEAF in said and UNKNOWN in line and "EACCES" in line
     assert (killed["syscall"], killed["answer"], killed["count"]) == (UNKNOWN, "kill", 1)
     assert process.returncode == 0
     probe = "from tracer.kernel import probe; print(probe.audit_messages())"
     words = [*apart, sys.executable, "-c", probe]
     found = subprocess.run(words, cwd=CHECKOUT, stdout=-1, text=True).stdout
     assert "verdict='note'" in found and DEAF in found
+
+
+def test_where_kills_are_not_logged(tmp_path: Path):
+    """
+    A host may have been told not to log kills: they are told all the same, once, and it says so.
+    """
+    (tmp_path / "logged").write_text("errno log kill_thread\n")
+    put = f"mount --bind {tmp_path}/logged {ACTIONS_LOGGED}"
+    apart = ["unshare", "--mount", "sh", "-c", f'{put} && exec "$0" "$@"']
+    command = [*apart, str(PROGRAM), "watch", "--format", "json"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout and process.stderr
+        said = process.stderr.readline()
+        assert "watching;" in process.stderr.readline()
+        killed_in_a_namespace(tmp_path)
+        line = next(line for line in process.stdout if str(tmp_path) in line)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+
+    assert said.startswith("seccomp-trace: of kill_process this host logs nothing")
+    assert json.loads(line)["answer"] == "kill" and str(tmp_path) not in rest
 
 
 def test_an_engine_that_hangs(

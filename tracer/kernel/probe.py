@@ -130,7 +130,9 @@ def audit_messages() -> Finding:
         return note("audit", error.message, f"not needed by run; for watch: {error.hint}")
     silent = audit.unlogged()
     if silent:
-        text = f"of {', '.join(silent)} nothing is logged, so that watch does not see it"
+        text = (
+            f"of {', '.join(silent)} nothing is logged: no LOG is seen, nor which way one is killed"
+        )
         return note("audit", text, f"sysctl kernel.seccomp.actions_logged ({audit.ACTIONS_LOGGED})")
     return good("audit", "messages can be read")
 

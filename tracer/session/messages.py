@@ -11,7 +11,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, Optional, Set, Tuple
+from typing import Callable, Collection, Dict, Iterator, Optional, Set, Tuple
 
 from tracer.container import engines
 from tracer.kernel import audit
@@ -19,7 +19,7 @@ from tracer.kernel.audit import Audit, Message
 from tracer.kernel.denials import Keeper, Place
 from tracer.session.naming import TICK, launch_of, parent, started
 
-ACTIONS = (audit.LOG, audit.KILL_THREAD, audit.KILL_PROCESS)
+KILLS = {"kill_thread": audit.KILL_THREAD, "kill_process": audit.KILL_PROCESS}
 KINDS_EACH = 1024  # that are told of one place
 MOST_ANCESTORS = 64  # between a process and the monitor of its container
 PLACES = 1024  # whose kinds are kept apart: then the oldest begins anew
@@ -49,10 +49,15 @@ class Logged:
 class Messages:
     """
     The messages, look by look. `strangers`: how many were of processes of which nothing is known
-    any more; `full`: of how many there were too many kinds from one place.
+    any more; `full`: of how many there were too many kinds from one place. `tell_kills`: whether
+    every kill is among them; if not, none is taken from them, for the kernel side counts them all.
+
+    `unlogged`: what this host logs nothing of, see `audit.unlogged`.
     """
 
-    def __init__(self, messages: Audit) -> None:
+    def __init__(self, messages: Audit, unlogged: Collection[str] = ()) -> None:
+        self.tell_kills = KILLS.keys().isdisjoint(unlogged)
+        self._actions = {audit.LOG, *(KILLS.values() if self.tell_kills else ())}
         self._messages = messages
         self._kinds: Dict[Place, Set[Kind]] = {}
         self._dropped = 0
@@ -76,7 +81,7 @@ class Messages:
         folded: Dict[Tuple[Place, Kind], Logged] = {}
         places: Dict[int, Optional[Kept]] = {}
         for message in self._messages.waiting():
-            if message.action not in ACTIONS:
+            if message.action not in self._actions:
                 continue
             if message.process not in places:
                 places[message.process] = _place_of(message, place_of_ended)

@@ -128,7 +128,7 @@ class Refusals:
         standings = self._kernel.standings()  # after them: a place is there before its denials
         paths: Optional[Mapping[Tuple[int, int], str]] = None
         for kind, denied in counted.items():
-            if kind.error == denials.KILLED and self._messages is not None:
+            if kind.error == denials.KILLED and self._messages and self._messages.tell_kills:
                 continue  # they say which way
             before, standing = self._before.get(kind), standings.get(kind.place)
             more = denied.count - (before.count if before else 0)

@@ -137,9 +137,9 @@ def bench(tell: Tell) -> Iterator[Bench]:
         kernel = opened.enter_context(counting(recorder.threads))
         messages: Optional[Messages] = None
         try:
-            messages = Messages(opened.enter_context(Audit()))
+            messages = Messages(opened.enter_context(Audit()), audit.unlogged())
         except HostError as error:
-            tell(f"{error}; what is answered with an error is seen all the same")
+            tell(f"{error}; errors, traps and kills are seen all the same")
         hears_logs = messages is not None and "log" not in audit.unlogged()
         yield Bench(recorder, Refusals(kernel, messages), hears_logs)
 

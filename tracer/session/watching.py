@@ -134,7 +134,7 @@ def _messages(opened: ExitStack, tell: Tell) -> Optional[Messages]:
     silent = audit.unlogged()
     if silent:
         tell(f"of {', '.join(silent)} this host logs nothing: see {audit.ACTIONS_LOGGED}")
-    return Messages(messages)
+    return Messages(messages, silent)
 
 
 class _Waiting(NamedTuple):
@@ -230,7 +230,7 @@ class Looks:
         standings = self._kernel.standings()  # after them: a place is there before its denials
         paths: Optional[Mapping[Tuple[int, int], str]] = None
         for kind, denied in counted.items():
-            if kind.error == denials.KILLED and self._messages is not None:
+            if kind.error == denials.KILLED and self._messages and self._messages.tell_kills:
                 continue  # they say which way
             more = denied.count - self._counted.get(kind, 0)
             standing = standings.get(kind.place)

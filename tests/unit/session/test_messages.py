@@ -11,7 +11,7 @@ from typing import Optional
 
 import pytest
 
-from tracer.kernel.audit import KILL_PROCESS, LOG, Message
+from tracer.kernel.audit import KILL_PROCESS, KILL_THREAD, LOG, Message
 from tracer.kernel.denials import Keeper, Place
 from tracer.session import messages
 from tracer.session.messages import Messages
@@ -73,6 +73,18 @@ def test_an_answer_that_the_kernel_side_counts_is_passed_over():
 
     assert list(read.new(ended)) == []
     assert read.strangers == 0
+
+
+@pytest.mark.parametrize("unlogged", ["kill_thread", "kill_process"])
+def test_where_not_each_kill_is_logged_none_is_told(unlogged: str):
+    """
+    The kernel side counts them all, and what only some messages tell would be told twice.
+    """
+    given = [message(), message(action=KILL_THREAD), message(action=KILL_PROCESS)]
+    read = Messages(Waiting(*given), [unlogged])  # type: ignore[arg-type]
+
+    assert [one.message.action for one in read.new(ended)] == [LOG]
+    assert not read.tell_kills
 
 
 def test_a_process_that_is_gone_is_known_by_its_end_or_counted():

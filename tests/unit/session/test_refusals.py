@@ -4,17 +4,20 @@ Tests of whose a denial is: a container's own, by its recording or by where it h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Optional, cast
 
 import pytest
 
 from tests.unit.session.heads import ID, container, namespace
+from tests.unit.session.test_messages import Waiting
 from tracer.kernel import wire
-from tracer.kernel.denials import Denials, Denied, Keeper, Kind, Place, Standing, State
+from tracer.kernel.audit import Audit
+from tracer.kernel.denials import KILLED, Denials, Denied, Keeper, Kind, Place, Standing, State
 from tracer.kernel.wire import Head
 from tracer.session.belonging import Container
+from tracer.session.messages import Messages
 from tracer.session.refusals import Refusals
 
 OURS, THEIRS, WITHIN = 10, 20, 30  # recordings
@@ -32,9 +35,10 @@ class Kernel:
     recording: int
     place: Place
     kinds: int = 1
+    error: int = 1
 
     def counted(self) -> Mapping[Kind, Denied]:
-        kind = Kind(1, self.recording, 0, wire.AUDIT_ARCH_X86_64, 39, 1)
+        kind = Kind(1, self.recording, 0, wire.AUDIT_ARCH_X86_64, 39, self.error)
         return {kind: Denied(3, 600, 700, (0,) * 6, 8, 8, "program")}
 
     def standings(self) -> Mapping[int, Standing]:
@@ -48,6 +52,9 @@ class Kernel:
 
     def skipped(self) -> int:
         return 0
+
+    def place_of_ended(self, process: int) -> None:
+        return None
 
 
 def found(
@@ -103,6 +110,22 @@ def test_a_namespace_whose_birth_is_unknown_is_ours_while_we_run(
     head = container(container="", namespace=NUMBER, alive=alive, last_exit=last_exit)
 
     assert found(0, Place("", NUMBER, born or 0), head)[0] == count
+
+
+@pytest.mark.parametrize("unlogged, count", [((), 0), (("kill_thread",), 3), (("log",), 0)])
+def test_kills_that_no_message_tells_of_are_those_that_were_counted(
+    unlogged: Collection[str], count: int
+):
+    """
+    Where each kill is logged the messages tell of it, and which way it was.
+    """
+    kernel = Kernel(OURS, Place("", NUMBER, BORN), error=KILLED)
+    ours = Container(OURS, HEAD, "podman", "", "ours", "", "crun", False, False)
+    messages = Messages(cast(Audit, Waiting()), unlogged)
+
+    refusals = Refusals(cast(Denials, kernel), messages).of([ours], {OURS: HEAD})
+
+    assert sum(one.count for one in refusals) == count
 
 
 def test_kinds_that_are_not_there_any_more_are_lost():
