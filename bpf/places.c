@@ -165,10 +165,19 @@ static __always_inline u64 program_of(struct denial_place *place, const void *ta
 }
 
 #ifndef RESIDENT
+/* Whether a task numbers processes as the watcher does, and so is in no container that is watched. */
+static __always_inline bool is_beside_watcher(const void *task)
+{
+	u32 zero = 0;
+	u32 *own = watcher.lookup(&zero);
+
+	return own && namespace_at(task, level_of(task)) == *own;
+}
+
 /*
  * A monitor may end with its container, before user space has looked, and then its engine may know no
  * name any more. So what it was started for is kept: of root's, since anybody may call a thousand
- * programs so. Others' are read from /proc, if in time.
+ * programs so, and not of a container's. Others' are read from /proc, if in time.
  */
 int on_program(u64 *ctx)
 {
@@ -177,7 +186,7 @@ int on_program(u64 *ctx)
 	u64 id = bpf_ktime_get_ns();
 	struct launch *launch;
 
-	if (!is_conmon() || (u32)bpf_get_current_uid_gid()) {
+	if (!is_conmon() || (u32)bpf_get_current_uid_gid() || !is_beside_watcher(task)) {
 		monitors.delete(&process);	/* a monitor's child has become something else */
 		return 0;
 	}

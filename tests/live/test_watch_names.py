@@ -1,9 +1,10 @@
 """
-Live test of how `watch` names a container that is over, with its monitor, before it has looked.
+Live tests of how `watch` names a container that is over, with its monitor, before it has looked.
 """
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.recorded import making
 from tests.live.watched import deny, profile
+from tracer.container.podman import read_launch
 from tracer.kernel.denials import counting
 from tracer.session.naming import Names
 
@@ -37,3 +39,21 @@ def test_a_container_that_is_over_has_left_its_name(
             names.of(one.place)  # begins to ask those engines that there are
 
         assert name in {names.of(one.place) for one in standings}
+
+
+def test_what_calls_itself_a_monitor_in_a_container_names_none(tmp_path: Path):
+    """
+    Who may run programs in a PID namespace of his own does not say what containers are called.
+    """
+    monitor = tmp_path / "conmon"
+    monitor.write_text("#!/bin/sh\n")
+    monitor.chmod(0o755)
+    says = [str(monitor), "-c", "a" * 64, "-n"]
+
+    with counting() as kernel:
+        subprocess.run([*says, "outside"], check=True)
+        subprocess.run(["unshare", "--pid", "--fork", *says, "inside"], check=True)
+        launches = list(filter(None, map(read_launch, kernel.launches())))
+
+    named = {one.name for one in launches if one.container == says[2]}
+    assert named == {"outside"}
