@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from tests.live.recorded import PROFILE, record
 from tracer.container.engines import installed_version
 
 WORSE = "worse.json"
+
+# A podman that is killed when it has made a container, and not yet started it.
+HASTY = """#!/bin/sh
+[ "$1" = run ] || exec {podman} "$@"
+shift
+for word; do shift; [ "$word" = --detach=false ] || set -- "$@" "$word"; done
+{podman} init "$({podman} create "$@")"
+kill -KILL $$
+"""
 
 
 def without(profile: Path, name: str) -> None:
@@ -117,6 +127,27 @@ def test_a_drive_is_told_its_container_and_its_exit_code_counts(
     assert fails.returncode == 1
     assert "the drive's exit code 7" in fails.stderr
     assert not podman.run("ps", "--all", "--quiet").stdout
+
+
+def test_a_container_that_was_made_and_not_started_is_removed(
+    podman: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace, tmp_path: Path
+):
+    """
+    As by Ctrl-C at the wrong moment: its runtime waits, and podman kills only what it has started.
+    """
+    (tmp_path / PROFILE).write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
+    own, path = tmp_path / "bin", podman.environment["PATH"]
+    own.mkdir()
+    (own / "podman").write_text(HASTY.format(podman=shutil.which("podman", path=path)))
+    (own / "podman").chmod(0o755)
+
+    command = podman.command("run", busybox(podman), "true")
+    environment = {**podman.environment, "PATH": f"{own}:{path}"}
+    done = seccomp_trace("verify", PROFILE, "--", *command, env=environment)
+
+    assert done.returncode == 1 and "exit code 137" in done.stderr
+    left = ("ps", "--all", "--quiet")
+    eventually(lambda: not podman.run(*left).stdout, what="no container stays")
 
 
 def test_a_container_that_ignores_an_interruption_is_killed_by_the_second(

@@ -87,9 +87,9 @@ class Driving:
         words, none = self._drive.words, subprocess.DEVNULL
         return self._signals.start_beside(words, STANDARD_ERROR, input=none, variables=variables)
 
-    def ask(self, verb: str, containers: Sequence[Container]) -> None:
+    def ask(self, verb: str, containers: Sequence[Container], *options: str) -> None:
         """Have the engine do something to containers; what it says of it is not the command's."""
-        words = [*self._drive.client, verb, *(one.id for one in containers)]
+        words = [*self._drive.client, verb, *options, *(one.id for one in containers)]
         none = subprocess.DEVNULL
         self._asked.append(self._signals.start_beside(words, none, input=none))
 

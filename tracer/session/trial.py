@@ -248,13 +248,21 @@ class _Attempt:
     def finish(self) -> None:
         """
         Wait for what is left: the last of the container's tasks, and a drive without one, but for
-        one whose time is up. A container that its command has left in a hurry is killed.
+        one whose time is up. A container that its command has left in a hurry is killed; or removed
+        if that does not help, for engines kill none that they have made and not yet started.
         """
-        patience = AGAIN_SECONDS if self._signals.interrupted else GRACE_SECONDS
-        wait_until(self._is_over, self._signals, Pace(LOOK_SECONDS, time.monotonic() + patience))
-        running = self._running()
-        if running and (self._signals.interrupted or self._child.returncode < 0):
-            self._driving.ask("kill", running)
+        left = self._signals.interrupted or self._child.returncode < 0
+        self._wait(AGAIN_SECONDS if left else GRACE_SECONDS)
+        left |= self._signals.interrupted
+        if left and self._running():
+            self._driving.ask("kill", self._running())
+            self._wait(AGAIN_SECONDS)
+        if left and self._running():
+            self._driving.ask("rm", self._running(), "--force")
+
+    def _wait(self, seconds: float) -> None:
+        latest = time.monotonic() + seconds
+        wait_until(self._is_over, self._signals, Pace(LOOK_SECONDS, latest))
 
     def _is_over(self) -> bool:
         return (self._expired or self._driving.is_over()) and not self._running()
