@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import AbstractSet, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
+from tracer.errors import CommandError
 from tracer.profile import floors, model
 from tracer.profile.answering import is_by_rule, is_let_through
 from tracer.profile.model import Profile
@@ -96,12 +97,26 @@ def verify(bench: Bench, plan: Plan, asked: Asked, signals: Watchful, told: Told
     problems: List[Tuple[str, ...]] = []
     with noting(bench, asked.profile) as tools:
         while len(trials) < asked.times and not signals.interrupted:
-            trials.append(attempt(tools, plan, asked.path, signals))
+            make = _another if trials else attempt
+            trial = make(tools, plan, asked.path, signals)
+            if trial is None:
+                break
+            trials.append(trial)
             problems.append(problems_of(trials[-1], plan, asked))
             told(len(trials), trials[-1], problems[-1])
     if len(trials) < asked.times:
         problems[-1:] = [(*problems[-1], "interrupted")]
     return verdict_on(trials, problems, asked, plan.call.engine)
+
+
+def _another(bench: Bench, plan: Plan, path: str, signals: Watchful) -> Optional[Trial]:
+    """One trial more; None if somebody has interrupted before it began."""
+    try:
+        return attempt(bench, plan, path, signals)
+    except CommandError:
+        if signals.interrupted:
+            return None
+        raise
 
 
 def problems_of(trial: Trial, plan: Plan, asked: Asked) -> Tuple[str, ...]:

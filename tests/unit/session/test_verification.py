@@ -4,13 +4,16 @@ Tests of what trials say of a profile.
 
 from __future__ import annotations
 
+import signal
+from dataclasses import replace
+
 import pytest
 
 from tests.unit.session.trials import DRIVEN, ENOSYS, PLAN, allowing, refusal, trial
 from tracer.profile import model
 from tracer.profile.decide import Answer
 from tracer.profile.model import Rule
-from tracer.session.trial import Plan, Trial
+from tracer.session.trial import Bench, Plan, Trial, Watchful
 from tracer.session.verification import (
     BY_RULE,
     DENIED,
@@ -21,6 +24,7 @@ from tracer.session.verification import (
     judge,
     problems_of,
     verdict_on,
+    verify,
 )
 
 SAYS_ENOSYS = Rule(("clone3",), model.ERRNO, errno=38)
@@ -152,3 +156,23 @@ def test_the_verdict_names_what_was_denied():
 
     assert not verdict.is_good
     assert verdict.denied == ("keyctl", "sync")
+
+
+def test_who_interrupts_between_two_trials_is_told_of_the_first(monkeypatch: pytest.MonkeyPatch):
+    """
+    What comes before a command is started ends the trying, and not with an error.
+    """
+
+    def attempt(_bench: Bench, plan: Plan, _path: str, signals: Watchful) -> Trial:
+        signals.start(["true"], None).wait()
+        return trial("read")
+
+    monkeypatch.setattr("tracer.session.verification.attempt", attempt)
+
+    with Watchful() as signals:
+        verdict = verify(
+            *(None, PLAN, replace(ASKED, times=2), signals),  # type: ignore[arg-type]
+            told=lambda *_: signal.raise_signal(signal.SIGTERM),
+        )
+
+    assert verdict.problems == (("interrupted",),)
