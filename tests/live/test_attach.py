@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import pytest
 
-from tests.live.command import SeccompTrace
+from tests.live.command import PROGRAM, SeccompTrace
 from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.drives import drive_nginx
@@ -246,6 +246,18 @@ def ended(process: "subprocess.Popen[str]", status: int = 0) -> str:
     _, stderr = process.communicate(timeout=ENDS_WITHIN)
     assert process.returncode == status, stderr
     return stderr
+
+
+def test_who_numbers_processes_otherwise_than_the_host_attaches_to_nothing(tmp_path: Path):
+    """
+    In a PID namespace of its own it would record whoever has that number on the host.
+    """
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", str(PROGRAM)]
+    attach = ["attach", "--pid", "1", "--since-now", "--duration", "0.1", *OWN]
+    done = subprocess.run([*apart, *attach], cwd=tmp_path, capture_output=True, text=True)
+
+    assert done.returncode == 125 and "; attach on the host\n" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def has_executed(place: Place, engine: Engine) -> bool:

@@ -8,12 +8,14 @@ over until nothing is new leaves nobody out.
 from __future__ import annotations
 
 import errno
+import os
 from typing import Set
 
 from tracer.container import tasks
 from tracer.container.tasks import Confinement, Scope
 from tracer.errors import HostError
 from tracer.kernel.recorder import Recorder
+from tracer.kernel.securebits import INITIAL
 from tracer.kernel.wire import Adopted
 
 
@@ -24,8 +26,11 @@ def adopt(
     Record what runs in a scope from now on; the recording's id.
 
     `maker` is the runtime's name; `open` says whether the window is, or opens with one filter more.
-    Raises InputError if it ends meanwhile, HostError if there are too many threads.
+    Raises InputError if it ends meanwhile, HostError if there are too many threads, or if we number
+    them otherwise than the host does: there they would be other ones.
     """
+    if os.stat("/proc/self/ns/pid").st_ino != INITIAL:
+        raise HostError("what runs already is found by the host's numbers", "attach on the host")
     adopted = Adopted(
         process=scope.process,
         container=scope.container,
