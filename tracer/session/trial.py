@@ -40,6 +40,7 @@ from tracer.session.refusals import Refusal, Refusals, title_of
 
 AGAIN_SECONDS = 2.0
 PARTING = (signal.SIGHUP, signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGQUIT, *PARTING)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Bench:
 class Watchful(Signals):
     """
     Signals that remember whether somebody wanted an end; `insisted`: more than once; `parted`: and
-    does not wait at a terminal for it.
+    does not wait at a terminal for it. What a program may take for anything (SIGUSR1) is none.
     """
 
     interrupted = insisted = parted = False
@@ -118,7 +119,7 @@ class Watchful(Signals):
     def next(self, seconds: float) -> Optional["signal.struct_siginfo"]:
         """See Signals.next."""
         information = super().next(seconds)
-        if information is not None and information.si_signo != signal.SIGCHLD:
+        if information is not None and information.si_signo in ENDING:
             self.insisted = self.interrupted
             self.interrupted = True
             self.parted |= information.si_signo in PARTING
