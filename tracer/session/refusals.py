@@ -25,7 +25,7 @@ from tracer.session.belonging import RUNTIMES, Container
 from tracer.session.messages import Logged, Messages
 
 MOST_LOOKS = 20  # at messages in one go: a look takes a limited number
-SIGNALS = {denials.TRAPPED: Answer(model.TRAP), denials.KILLED: Answer(model.KILL_PROCESS)}
+SIGNALS = {denials.TRAPPED: Answer(model.TRAP), denials.KILLED: Answer(model.KILL)}
 ACTIONS = {
     audit.LOG: model.LOG,
     audit.KILL_THREAD: model.KILL_THREAD,
@@ -64,7 +64,8 @@ class Refusals:
     """
     What is refused from `begin` on, anywhere; and to some containers, once these are known.
 
-    `messages`: None where they are not read, so that LOG does not show, nor which KILL it was.
+    `messages`: None where they are not read, so that LOG does not show, nor which KILL it was: then
+    it is KILL, for either.
     """
 
     def __init__(self, kernel: Denials, messages: Optional[Messages]) -> None:

@@ -21,7 +21,7 @@ from tracer.recording import Denial, Recording, Sighting
 from tracer.session.belonging import Container
 from tracer.session.refusals import Refusal, Refusals
 
-SIGNALS = {model.TRAP: "trap", model.KILL_PROCESS: "kill"}
+SIGNALS = {model.TRAP: "trap", model.KILL: "kill"}
 
 
 @dataclass(frozen=True)

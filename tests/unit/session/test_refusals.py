@@ -16,6 +16,7 @@ from tracer.kernel import wire
 from tracer.kernel.audit import Audit
 from tracer.kernel.denials import KILLED, Denials, Denied, Keeper, Kind, Place, Standing, State
 from tracer.kernel.wire import Head
+from tracer.profile import model
 from tracer.session.belonging import Container
 from tracer.session.messages import Messages
 from tracer.session.refusals import Refusals
@@ -112,9 +113,11 @@ def test_a_namespace_whose_birth_is_unknown_is_ours_while_we_run(
     assert found(0, Place("", NUMBER, born or 0), head)[0] == count
 
 
-@pytest.mark.parametrize("unlogged, count", [((), 0), (("kill_thread",), 3), (("log",), 0)])
+@pytest.mark.parametrize(
+    "unlogged, told", [((), []), (("kill_thread",), [(3, model.KILL)]), (("log",), [])]
+)
 def test_kills_that_no_message_tells_of_are_those_that_were_counted(
-    unlogged: Collection[str], count: int
+    unlogged: Collection[str], told: list[tuple[int, str]]
 ):
     """
     Where each kill is logged the messages tell of it, and which way it was.
@@ -125,7 +128,7 @@ def test_kills_that_no_message_tells_of_are_those_that_were_counted(
 
     refusals = Refusals(cast(Denials, kernel), messages).of([ours], {OURS: HEAD})
 
-    assert sum(one.count for one in refusals) == count
+    assert [(one.count, one.answer.action) for one in refusals] == told
 
 
 def test_kinds_that_are_not_there_any_more_are_lost():
