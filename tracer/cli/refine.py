@@ -142,7 +142,7 @@ def report(found: Refined) -> Iterator[str]:
     for one in found.kept_out:
         yield f"kept out: {addition_text(one)}"
     if found.left:
-        yield f"answered by rules of the profile, and left so: {', '.join(found.left)}"
+        yield f"denied by rules of the profile, and left so: {', '.join(found.left)}"
 
 
 def addition_text(one: Addition) -> str:

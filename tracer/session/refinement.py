@@ -52,8 +52,8 @@ class Addition:
 class Refined:
     """
     What was found: by how many runs, what to add, and what speaks against believing that this is
-    all: a phrase each. `left`: calls that a rule of the profile answers with an error; `kept_out`:
-    those that were asked for and are not wanted. `origin` says what it was found with.
+    all: a phrase each. `left`: calls that were asked for, and that rules of the profile deny;
+    `kept_out`: those that are not wanted. `origin` says what it was found with.
     """
 
     runs: int
@@ -97,7 +97,7 @@ def probe(bench: Bench, plan: Plan, wish: Wish, put: Put, signals: Watchful) -> 
     problems += [reason.text for one in trial.recordings for reason in one.reasons]
     if signals.interrupted:
         problems.append(INTERRUPTED)
-    left = _left(trial, wish.profile)
+    left = left_denied(trial, wish.profile)
     return Refined(1, found, tuple(problems), left, origin_of([trial]), kept_out)
 
 
@@ -135,7 +135,7 @@ def _until_quiet(
             problems = _why_not(trial, plan, wish)
             problems += (INTERRUPTED,) if signals.interrupted else ()
             additions = tuple(found[name] for name in sorted(found))
-            left = _left(trial, current)
+            left = left_denied(trial, current)
             return Refined(runs, additions, problems, left, origin_of([trial]), kept_out)
 
 
@@ -248,6 +248,9 @@ def origin_of(trials: Iterable[Trial]) -> str:
     return "; ".join(sorted(set(found)))
 
 
-def _left(trial: Trial, profile: Profile) -> Tuple[str, ...]:
+def left_denied(trial: Trial, profile: Profile) -> Tuple[str, ...]:
+    """What was denied in a run by rules of the profile, by an error or otherwise; names, sorted."""
     judged = judge([trial], profile, None)
-    return tuple(sorted({one.refusal.syscall for one in judged if one.verdict == BY_RULE}))
+    answered = {one.refusal.syscall for one in judged if one.verdict == BY_RULE}
+    ended = {one.name for one in denied(trial, profile) if not _is_taken(profile, one)}
+    return tuple(sorted(answered | ended))

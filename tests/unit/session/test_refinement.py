@@ -15,6 +15,7 @@ from tracer.session.refinement import (
     Addition,
     Asker,
     denied,
+    left_denied,
     loosened,
     origin_of,
     probed,
@@ -96,6 +97,18 @@ def test_what_was_denied_is_an_addition_but_for_what_a_rule_answers():
     found = denied(trial("read", refusals=seen), allowing("read", rules=(ENOSYS_GROUP,)))
 
     assert names(found) == ["sync"]
+
+
+def test_what_rules_deny_is_left_so_however_they_do():
+    """
+    By an error, a trap or a kill; but what only the default denied is no rule's.
+    """
+    killing = Rule(("sync",), model.KILL_PROCESS)
+    profile = allowing("read", rules=(Rule(("clone3",), model.ERRNO, errno=38), killing))
+    killed = refusal("sync", Answer(model.KILL_PROCESS))
+    seen = (refusal("clone3", Answer(model.ERRNO, 38)), killed, refusal("brk"))
+
+    assert left_denied(trial(refusals=seen), profile) == ("clone3", "sync")
 
 
 def test_an_architecture_that_the_profile_does_not_name_is_named():
