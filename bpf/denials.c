@@ -17,9 +17,9 @@
  * its task cannot be judged, and is counted.
  *
  * A call that had not begun and ends with its registers as they were was answered with SIGSYS (TRAP:
- * syscall_rollback). Who was killed by a filter says so (seccomp.mode) then, or when it ends. Of LOG, and which kind of KILL it was,
- * user space hears from the audit messages; whose process that was is kept here for those that have
- * ended by then. A filter that answers with the error number 0, or
+ * syscall_rollback). Who was killed by a filter says so (seccomp.mode) then, or when it ends. Of LOG,
+ * and of which kind of KILL it was, user space hears from the audit messages; whose process that was
+ * is kept here for those that have ended by then. A filter that answers with the error number 0, or
  * whose supervisor (USER_NOTIF) answers with a success, is not noticed.
  *
  * Beside the recorder that stays (RESIDENT) there is no such user space: a place is one of its
