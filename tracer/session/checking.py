@@ -10,17 +10,20 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, AbstractSet, Dict, FrozenSet, Iterator, Mapping, Optional
+from typing import Sequence, Tuple
 
 from tracer import syscalls
 from tracer.capabilities.names import name_of
-from tracer.container.process import Process
 from tracer.errors import HostError
 from tracer.kernel import checks, wire
 from tracer.kernel.recorder import Recorder
 from tracer.recording import CONTAINER, HOST, INNER, RUNTIME, UNKNOWN, Capabilities, Check
 from tracer.recording import Circumstances, Recording, Run, Sighting
 from tracer.session.assembly import LATE, Host, architecture_of, executable_names
+
+if TYPE_CHECKING:  # a hook has no use for it, and would wait 8 ms
+    from tracer.container.process import Process
 
 NAMESPACES = {checks.HOSTS: HOST, checks.CONTAINERS: CONTAINER, checks.INNER: INNER}
 NO_CALL = -1
