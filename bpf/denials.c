@@ -196,8 +196,10 @@ static __always_inline bool is_void(const void *task)
 	return is_emulated(task) || is_being_killed(task);
 }
 
-static __always_inline s32 answer_of(const void *registers, u64 result)
+static __always_inline s32 answer_of(const void *task, const void *registers, u64 result)
 {
+	if (is_killed_by_filter(task))
+		return KILLED;
 	return result == left_by_trap(registers) ? TRAPPED : (s32)result;
 }
 
@@ -207,6 +209,7 @@ int on_leave(u64 *ctx)
 	struct denial_state *state = denial_state.lookup(&zero);
 	const void *registers = (const void *)ctx[0];
 	u64 self, before, *mark;
+	s32 answer;
 	void *task;
 
 	if (!state)
@@ -222,17 +225,16 @@ int on_leave(u64 *ctx)
 	task = (void *)bpf_get_current_task_btf();
 	if (!filter_count(task))
 		return 0;
-	if (is_killed_by_filter(task)) {
+	answer = answer_of(task, registers, ctx[1]);
+	if (answer == KILLED) {
 		*mark = self | TOLD;
-		denied(task, registers, KILLED, state);
+	} else if (!before || is_void(task)) {
+		return 0;
+	} else if (before != self) {
+		__sync_fetch_and_add(&state->unsure, 1);
 		return 0;
 	}
-	if (!before || is_void(task))
-		return 0;
-	if (before == self)
-		denied(task, registers, answer_of(registers, ctx[1]), state);
-	else
-		__sync_fetch_and_add(&state->unsure, 1);
+	denied(task, registers, answer, state);
 	return 0;
 }
 
