@@ -77,9 +77,10 @@ POSTGRES = Packaged(
 
 def asking(server: Packaged) -> str:
     """
-    A drive that asks from inside the container.
+    A drive that asks from inside the container, where it is recorded, too: it sleeps each time, be
+    the server slow or not, since the last run has but the calls of those before.
     """
-    patiently = f"until {server.asks}; do sleep 0.1; done"
+    patiently = f"sleep 0.1; until {server.asks}; do sleep 0.1; done"
     inside = shlex.join(["timeout", "3", "sh", "-c", patiently])
     enter = f"$SECCOMP_TRACE_ENGINE exec --user {server.user} $SECCOMP_TRACE_CONTAINER"
     return shlex.join(["sh", "-c", f"{enter} {inside}"])
