@@ -21,6 +21,7 @@ from tracer.measuring.observing import Progress, observe_execs, observe_starts
 from tracer.measuring.variants import Target
 from tracer.profile import floors
 from tracer.profile.floors import Floor
+from tracer.session.assembly import this_host
 
 DATA = Path(floors.__file__).parent / "data" / "floors.json"
 VERSION_COMMANDS = {
@@ -64,6 +65,8 @@ def _measured(engine: str, runtime: str, image: str, samples: int) -> Iterator[F
             yield Floor(
                 runtime=runtime,
                 version=version,
+                architecture=this_host().architecture,
+                build_ids=(),
                 engine=f"{engine} {engine_version}",
                 no_new_privileges=no_new_privileges,
                 action=action,

@@ -1,0 +1,207 @@
+"""
+Which floors a profile gets: by the runtime that ran, and by what `--runtime-floor` says.
+
+- `auto`: the runtime that ran, in every measured version from its own on, so that the profile
+  survives an upgrade;
+- `exact`: the runtime and the version that ran;
+- `all`: every measured runtime in every version;
+- `none`: nothing;
+- names, such as `runc` or `runc-1.3.6,crun`: these.
+
+A recording without no-new-privileges, or of which that is unknown, gets the floors of both
+settings; a recording with it gets those with it. A version that nobody has measured is judged here,
+when the profile is made, so that a later measurement counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable, List, Sequence, Tuple
+
+from tracer.errors import InputError
+from tracer.profile.floors import Floor, upstream, version_order
+from tracer.recording import Reason, Recording, Run
+
+AUTO, EXACT, ALL, NONE = WORDS = ("auto", "exact", "all", "none")
+UNMEASURED = "floor-unmeasured"
+
+
+@dataclass(frozen=True)
+class FloorChoice:
+    """
+    What `--runtime-floor` says: one of WORDS, or names.
+
+    `names` are pairs of a runtime and a version as upstream counts it, "" for all its versions.
+    """
+
+    word: str = AUTO
+    names: Tuple[Tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ChosenFloors:
+    """
+    The floors of a profile; what a person should know about the choice; and reasons why the profile
+    cannot be promised to start its container.
+    """
+
+    floors: Tuple[Floor, ...] = ()
+    messages: Tuple[str, ...] = ()
+    reasons: Tuple[Reason, ...] = ()
+
+
+def read_choice(text: str, measured: Sequence[Floor]) -> FloorChoice:
+    """
+    Return what the value of `--runtime-floor` means.
+
+    Raises InputError for a runtime, or a version, that nobody has measured.
+    """
+    if text in WORDS:
+        return FloorChoice(text)
+    names = tuple(_name(part.strip(), measured) for part in text.split(","))
+    return FloorChoice("", names)
+
+
+def _name(text: str, measured: Sequence[Floor]) -> Tuple[str, str]:
+    for floor in measured:
+        version = upstream(floor.version)
+        if text in (
+            floor.runtime,
+            *(f"{floor.runtime}-{each}" for each in (version, floor.version)),
+        ):
+            return floor.runtime, "" if text == floor.runtime else version
+    raise InputError(
+        f"no measurements of {text!r}",
+        f"there are: {', '.join(labels(measured))}; 'seccomp-trace floor measure' makes others",
+    )
+
+
+def choose(recording: Recording, choice: FloorChoice, measured: Sequence[Floor]) -> ChosenFloors:
+    """Return the floors that a recording's profile gets."""
+    if choice.word == NONE:
+        return ChosenFloors()
+    if choice.word == ALL:
+        return ChosenFloors(_sorted(measured))
+    runs = tuple(recording.runs.values())
+    if choice.names:
+        named = [floor for floor in measured if _is_named(floor, choice)]
+        return ChosenFloors(_sorted(floor for floor in named if _fits_any(floor, runs)))
+    parts = [_of_run(run, runs, choice.word == EXACT, measured) for run in runs]
+    return ChosenFloors(
+        floors=_sorted(floor for part in parts for floor in part.floors),
+        messages=_once(message for part in parts for message in part.messages),
+        reasons=tuple(dict.fromkeys(reason for part in parts for reason in part.reasons)),
+    )
+
+
+def is_measured(runtime: str, version: str, architecture: str, measured: Iterable[Floor]) -> bool:
+    """Say whether this version of a runtime was measured; an empty architecture is any."""
+    return any(
+        floor.runtime == runtime
+        and upstream(floor.version) == upstream(version)
+        and architecture in ("", floor.architecture)
+        for floor in measured
+        if version
+    )
+
+
+def labels(floors: Iterable[Floor]) -> List[str]:
+    """Return each runtime with each version, such as "runc-1.3.6", in the order of versions."""
+    found = {(floor.runtime, _order(floor)) for floor in floors}
+    return [f"{runtime}-{order[2]}" for runtime, order in sorted(found)]
+
+
+def described(floors: Iterable[Floor]) -> str:
+    """Return the runtimes and their versions for a person: "runc 1.1.5 and 1.3.6, crun 1.8.1"."""
+    found = list(floors)
+    parts = []
+    for runtime in sorted({floor.runtime for floor in found}):
+        same = [floor for floor in found if floor.runtime == runtime]
+        versions = [order[2] for order in sorted({_order(floor) for floor in same})]
+        before, last = ", ".join(versions[:-1]), versions[-1]
+        parts.append(f"{runtime} {before} and {last}" if before else f"{runtime} {last}")
+    return ", ".join(parts)
+
+
+def _of_run(run: Run, runs: Sequence[Run], exact: bool, measured: Sequence[Floor]) -> ChosenFloors:
+    fitting = [floor for floor in measured if _fits(floor, run)]
+    if not (run.runtime or run.container_id):
+        return ChosenFloors(tuple(fitting), _for_a_command(fitting))
+    same = [floor for floor in fitting if floor.runtime == run.runtime]
+    if is_measured(run.runtime, run.runtime_version, run.architecture, measured):
+        own = version_order(upstream(run.runtime_version))
+        later = [floor for floor in same if _order(floor) >= own]
+        return ChosenFloors(
+            tuple(
+                floor
+                for floor in later
+                if not exact or upstream(floor.version) == upstream(run.runtime_version)
+            )
+        )
+    return _unmeasured(run, runs, same or fitting)
+
+
+def _unmeasured(run: Run, runs: Sequence[Run], instead: Sequence[Floor]) -> ChosenFloors:
+    """
+    With a filter, the recording has what the runtime called in that run, so the union of what is
+    known of the runtime is added. Without a filter it has nothing of the runtime.
+    """
+    who = f"{run.runtime or 'the runtime'} {run.runtime_version}".strip()
+    what = who if run.runtime_version else f"{who} of unknown version"
+    remedy = f"'{measure_command(run)}', then 'seccomp-trace generate' with the recording"
+    if any(other.filter != "none" for other in runs if _same_runtime(other, run)):
+        message = (
+            f"{what} was never measured: the profile has the floor of {described(instead)}, and "
+            f"may not start every time; run {remedy}"
+        )
+        return ChosenFloors(tuple(instead), (message,))
+    text = (
+        f"recorded without a filter under {what}, which was never measured: what it calls before "
+        f"the program starts is unknown; run {remedy}"
+    )
+    return ChosenFloors(tuple(instead), (), (Reason(UNMEASURED, text, 1),))
+
+
+def measure_command(run: Run) -> str:
+    """Return the command that measures the runtime of a run."""
+    return f"seccomp-trace floor measure {run.runtime}".strip()
+
+
+def _order(floor: Floor) -> Tuple[Tuple[int, ...], bool, str]:
+    return version_order(upstream(floor.version))
+
+
+def _same_runtime(first: Run, second: Run) -> bool:
+    return (first.runtime, first.runtime_version) == (second.runtime, second.runtime_version)
+
+
+def _for_a_command(floors: Sequence[Floor]) -> Tuple[str, ...]:
+    return (f"no container runtime was seen: the profile has the floor of {described(floors)}",)
+
+
+def _is_named(floor: Floor, choice: FloorChoice) -> bool:
+    return not {(floor.runtime, ""), (floor.runtime, upstream(floor.version))}.isdisjoint(
+        choice.names
+    )
+
+
+def _fits_any(floor: Floor, runs: Sequence[Run]) -> bool:
+    return not runs or any(_fits(floor, run) for run in runs)
+
+
+def _fits(floor: Floor, run: Run) -> bool:
+    same_architecture = run.architecture in ("", floor.architecture)
+    return same_architecture and (floor.no_new_privileges or run.no_new_privileges is not True)
+
+
+def _sorted(floors: Iterable[Floor]) -> Tuple[Floor, ...]:
+    return tuple(
+        sorted(
+            dict.fromkeys(floors),
+            key=lambda floor: (floor.runtime, version_order(floor.version), floor.key),
+        )
+    )
+
+
+def _once(messages: Iterable[str]) -> Tuple[str, ...]:
+    return tuple(dict.fromkeys(messages))
