@@ -238,6 +238,8 @@ def minimised_lines(found: Minimised) -> Iterator[str]:
         yield f"kept, for they were missed: {', '.join(found.missed)}"
     if found.floor:
         yield f"kept, for runtimes may need them to start: {', '.join(found.floor)}"
+    if found.kernel:
+        yield f"kept, for the kernel makes them at times: {', '.join(found.kernel)}"
     yield (
         "this proves only that the command and its drive end well: what they do not exercise, or "
         "do not judge, may be missing"

@@ -15,6 +15,7 @@ from typing import AbstractSet, Callable, Dict, FrozenSet, List, Optional, Seque
 from tracer.errors import CommandError
 from tracer.profile import floors, model
 from tracer.profile.answering import is_by_rule, is_let_through
+from tracer.profile.kernel_calls import KERNEL_CALLS
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
 from tracer.profile.resolve import for_capabilities
@@ -51,8 +52,9 @@ class Verdict:
     What several trials say of a profile.
 
     `problems` has for each trial what was not as it should be, nothing for a good one. `unused`:
-    calls that the profile lets through and nothing made, if anything was recorded at all;
-    `floor_unused`: such of them as a runtime may need another time. `tried`: engines and runtimes.
+    calls that the profile lets through and nothing made, if anything was recorded at all, but for
+    those that the kernel makes; `floor_unused`: such of them as a runtime may need another time.
+    `tried`: engines and runtimes.
     """
 
     trials: Tuple[Trial, ...]
@@ -204,7 +206,7 @@ def verdict_on(
         trials=tuple(trials),
         problems=tuple(problems),
         refusals=judge(trials, asked.profile, engine),
-        unused=tuple(sorted(idle - floor)),
+        unused=tuple(sorted(idle - floor - KERNEL_CALLS.keys())),
         floor_unused=tuple(sorted(idle & floor)),
         tried=tuple(dict.fromkeys(one for trial in trials for one in trial.tried)),
     )
