@@ -85,3 +85,4 @@ static __always_inline void join(struct verdict *self, u64 recording, const void
 #include "scope.c"
 #include "window.c"
 #include "calls.c"
+#include "vsyscall.c"

@@ -147,6 +147,11 @@ def tracepoint_type(types: TypeInformation, name: str) -> int:
     return _known(types.type_id(TYPEDEF, f"btf_trace_{name}"), f"tracepoint {name}")
 
 
+def has_tracepoint(types: TypeInformation, name: str) -> bool:
+    """Say whether the kernel has such a raw tracepoint."""
+    return types.type_id(TYPEDEF, f"btf_trace_{name}") is not None
+
+
 def function_type(types: TypeInformation, name: str) -> int:
     """
     The BTF id by which a program attaches to a function.
