@@ -1,6 +1,6 @@
 """
-Live tests of calls that are made through the vsyscall page: seccomp is asked about them, and neither
-their entry nor their exit is reported.
+Live tests of calls that are made through the vsyscall page: seccomp is asked about them, and no
+entry or exit is reported.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def test_watch_says_that_an_answer_to_a_vsyscall_is_not_visible(
     podman.run(*container, busybox(podman), PROGRAM)
     told = watch.end()
 
-    seen = {(one["syscall"], one["answer"], one["count"], one["executable"]) for one in told.denials}
-    assert seen == {
-        *((name, "not visible", 1, PROGRAM) for name in VSYSCALLS),
-        ("getcpu", "log", 1, PROGRAM),
+    theirs = [one for one in told.denials if one["executable"] == PROGRAM]
+    assert {(one["syscall"], one["answer"], one["count"]) for one in theirs} == {
+        *((name, "not visible", 1) for name in VSYSCALLS),
+        ("getcpu", "log", 1),
     }
     assert told.status == 1
     assert "not told: 3 answers to vsyscalls, which are not visible" in told.said
