@@ -141,7 +141,7 @@ def load(
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
     types = btf.read()
-    targets = {name: _target(types, source, name) for name in _present(types, source)}
+    targets = {name: _target(types, source, name) for name in present(types, source)}
     compiled = _image(source, {**layout.constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
@@ -155,7 +155,7 @@ def load(
     return loaded
 
 
-def _present(types: btf.TypeInformation, source: Source) -> List[str]:
+def present(types: btf.TypeInformation, source: Source) -> List[str]:
     """Return the programs that this kernel has a place for, or has to have."""
     return [
         name

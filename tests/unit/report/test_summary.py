@@ -5,11 +5,13 @@ Tests of the summary: what it says, and that nothing in it can steer a terminal.
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 from tests.unit.recordings import observation, recording
 from tracer import syscalls
+from tracer.profile.generate import generate
 from tracer.profile.making import Made, Wanted, make
 from tracer.recording import RUNTIME, Recording, Run
 from tracer.report.summary import allowed, summary
@@ -87,6 +89,21 @@ def test_it_tells_what_a_floor_added():
     text = summary(one, made, "p", "")
 
     assert "2 of them for the runtime floor of runc" in text
+
+
+def test_it_tells_what_is_allowed_for_the_kernel():
+    """
+    Calls that are allowed for the kernel alone are counted, if the profile does allow them.
+    """
+    text = json.dumps(generate(recording("read", run=RUN)))
+    kernel = frozenset({"restart_syscall", "time", "denied_by_the_baseline"})
+    floor = frozenset({"tgkill"})
+
+    alone = summary(recording("read"), Made(text, frozenset(), "", (), kernel_only=kernel), "", "")
+    beside = summary(recording("read"), Made(text, floor, "runc", (), kernel_only=kernel), "", "")
+
+    assert "(allows 7 calls, 2 of them for the kernel)" in alone
+    assert "(allows 7 calls, 1 of them for the runtime floor of runc, 2 for the kernel)" in beside
 
 
 def test_notes_are_told_whole():
