@@ -72,12 +72,12 @@ def test_it_says_where_the_files_are():
 
 def test_it_counts_what_the_profile_allows():
     """
-    The number of allowed calls is that of the profile's ALLOW groups.
+    The number of allowed calls is that of the profile's ALLOW groups, the kernel's among them.
     """
     one = recording("read", "write", run=RUN)
 
-    assert allowed(made_of(one).text) == 2
-    assert "allows 2 calls" in summarized(one)
+    assert allowed(made_of(one).text) == 2 + 6
+    assert "allows 8 calls, 6 of them for the kernel)" in summarized(one)
 
 
 def test_it_tells_what_a_floor_added():
