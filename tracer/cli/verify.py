@@ -52,6 +52,7 @@ def verify(
     Exit code 0 if every run ended as it should and nothing was denied, 1 if not. What the profile
     answers with an error by a rule of its own, or logs, is told, and counts for nothing; so does
     what it lets through, whatever the arguments: another filter denied it, a program may load one.
+    The answer to a vsyscall is not visible: PROFILE decides it.
 
     The container runs in the foreground, under PROFILE instead of any other that COMMAND names, and
     is removed when it ends, unless an option says --rm=false.
