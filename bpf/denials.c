@@ -46,6 +46,7 @@
 #define EXISTS -17		/* somebody on another processor was faster */
 #define BEGUN 1ULL		/* the lowest bits of a mark; the others tell the task */
 #define TOLD 2ULL		/* that the task was killed */
+#define NO_CALL ((u32)-1)	/* in place of a number */
 
 #include "places.c"
 
@@ -242,7 +243,10 @@ int on_leave(u64 *ctx)
 	return 0;
 }
 
-/* A thread that is killed for itself, and not with its whole process, never leaves its last call. */
+/*
+ * A thread that is killed for itself, and not with its whole process, never leaves its last call. If
+ * that was a vsyscall its number is gone (emulate_vsyscall), and it has been counted as unseen.
+ */
 static __always_inline void note_kill(void)
 {
 	void *task = (void *)bpf_get_current_task_btf();
@@ -254,6 +258,8 @@ static __always_inline void note_kill(void)
 	if (!state || !is_killed_by_filter(task) || !filter_count(task))
 		return;
 	registers = (const void *)bpf_task_pt_regs(task);
+	if (call_number(registers) == NO_CALL)
+		return;
 	self = distance(registers, state);
 	mark = mark_at(self);
 	if (mark && *mark != (self | TOLD))

@@ -129,7 +129,7 @@ def add(
     kept_out = {*wish.kept_out, *runtimes.names}
     kernel = kernel_additions(found.recordings, wish.profile, kept_out)
     if kernel:
-        complain(f"+ {', '.join(kernel)}  for the kernel makes them at times")
+        complain(f"+ {', '.join(kernel)}  made by the kernel at times")
     wanted = (*(addition.name for addition in found.additions), *runtimes.names, *kernel)
     chosen = asked_about(wanted) if ask else wanted
     write(wish.profile, found, chosen, place, output)
