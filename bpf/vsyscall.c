@@ -2,8 +2,8 @@
 /*
  * A part of recorder.c: system calls that are made through the vsyscall page, and count as any other.
  *
- * Whether the filter lets such a call through is not to be seen. Its entry is that of x86-64's own
- * call. Only kernels of that architecture have the tracepoint, some do not: the program is optional.
+ * A vsyscall counts as x86-64's call of its name. Whether the filter lets it through is not visible.
+ * Not every kernel has the tracepoint, and no arm64 one, so the program is optional.
  */
 #include "vsyscall.h"
 

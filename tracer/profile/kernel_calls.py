@@ -15,10 +15,10 @@ from typing import Iterable, List, Mapping
 from tracer import syscalls
 
 # Without this group a profile breaks silently: a stopped and continued `sleep 4` ends early with 0.
-# Read in 5.18 to 6.12. The vDSO answers from a page of the kernel's and falls back to the call
-# where the host's clock source cannot be read by programs (hpet, acpi_pm, kvm-clock of some hosts).
-# Where there is no vDSO (vdso=0, some sandboxes) the C library makes the call. The vsyscall page of
-# x86-64 asks seccomp each time (arch/x86/entry/vsyscall/vsyscall_64.c, emulate_vsyscall).
+# The vDSO answers from a page of the kernel's, and makes the call where programs cannot read the
+# host's clock source (hpet, acpi_pm, an unstable kvm-clock). Where there is no vDSO (vdso=0, some
+# sandboxes) the C library makes the call. The vsyscall page of x86-64 has the kernel ask seccomp
+# each time. vsyscall_64.c was read at about 5.18, vDSO files at about 5.5; signal.c is from memory.
 KERNEL_CALLS: Mapping[str, str] = {
     "clock_getres": "lib/vdso/gettimeofday.c, __cvdso_clock_getres: clocks that it does not know",
     "clock_gettime": "lib/vdso/gettimeofday.c, __cvdso_clock_gettime: no readable clock source",
@@ -27,7 +27,7 @@ KERNEL_CALLS: Mapping[str, str] = {
     "restart_syscall": "kernel/signal.c, arch/*/kernel/signal.c (ERESTART_RESTARTBLOCK): "
     "nanosleep, poll and futex with relative timeouts go on after a stop, a freeze or a tracer",
     "time": "arch/x86/entry/vsyscall/vsyscall_64.c, emulate_vsyscall: 0xffffffffff600400",
-    # 32-bit architectures with 64-bit times: the vDSO's own clocks are 64-bit ones since 5.5.
+    # 32-bit architectures with 64-bit times.
     "clock_getres_time64": "arch/x86/include/asm/vdso/gettimeofday.h, "
     "arch/arm64/include/asm/vdso/compat_gettimeofday.h: clock_getres_fallback",
     "clock_gettime64": "arch/x86/include/asm/vdso/gettimeofday.h, "
