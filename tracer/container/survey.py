@@ -51,7 +51,7 @@ def _runtime(name: str, measured: FrozenSet[str]) -> Finding:
     try:
         version = read_runtime(path).version or "version unknown"
     except InputError as error:
-        return note(name, str(error), "install it anew")
+        return note(name, str(error), "recordings name the runtime that it executes")
     if name not in measured:
         hint = "its own calls were never measured: scripts/measure-floor"
         return note(name, f"{version} ({path})", hint)
