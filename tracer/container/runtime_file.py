@@ -12,7 +12,7 @@ import os
 import stat
 import subprocess
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Iterator, Mapping, Tuple
 
 from tracer.container.elf import Elf
@@ -66,7 +66,8 @@ def read_runtime(path: str, measured: Mapping[str, str] = {}) -> RuntimeFile:
         with _opened(path) as (opened, descriptor):
             before = os.fstat(descriptor)
             release, build_id = _read(path, descriptor, before)
-            if opened.owned and not release.version and os.path.basename(path) in KNOWN_RUNTIMES:
+            release = replace(release, version=measured.get(build_id, release.version))
+            if not release.version and opened.owned and os.path.basename(path) in KNOWN_RUNTIMES:
                 release = _asked(descriptor)
             if _state(os.fstat(descriptor)) != _state(before):
                 raise InputError(f"{path}: was changed while it was read")
@@ -76,7 +77,7 @@ def read_runtime(path: str, measured: Mapping[str, str] = {}) -> RuntimeFile:
     return RuntimeFile(
         path=path,
         name=release.name,
-        version=measured.get(build_id, "") or release.version,
+        version=release.version,
         build_id=build_id,
         owned=opened.owned,
         inode=before.st_ino,
