@@ -15,7 +15,7 @@ from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.policy import require_command
 from tests.live.recorded import RECORDING, record, record_command
-from tests.live.runtimes import directory_of_roots, other_version, said_by, version_of
+from tests.live.runtime_copies import directory_of_roots, other_version, said_by, version_of
 from tracer.container.runtime_file import read_runtime
 from tracer.recording import Run, from_json
 

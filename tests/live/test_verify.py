@@ -17,7 +17,7 @@ from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.recorded import PROFILE, record
-from tests.live.runtimes import version_of
+from tests.live.runtime_copies import version_of
 
 WORSE = "worse.json"
 
