@@ -13,7 +13,7 @@ from typing import Callable, Dict, Iterator
 
 import click
 
-from tracer.container.engines import runtime_version
+from tracer.container.runtime_file import read_runtime
 from tracer.errors import HostError, SeccompTraceError
 from tracer.files import prepare, read_text
 from tracer.measuring.counting import Sample, count, replaced
@@ -86,7 +86,10 @@ def _runtime_version(runtime: str) -> str:
     path = shutil.which(runtime)
     if path is None:
         raise HostError(f"{runtime}: not on PATH", "install it")
-    return runtime_version(path)
+    version = read_runtime(path).version
+    if not version:
+        raise HostError(f"{path}: does not tell its version")
+    return version
 
 
 def _engine_version(engine: str) -> str:

@@ -121,7 +121,7 @@ def _samples(recorder: Recorder, command: int, target: Target) -> Iterator[Sampl
     doubts = Doubts(recorder.state(), recorder.recursion_misses()).reasons()
     host = this_host()
     for one in containers:
-        run = run_of_container(one, "", (), False, host)
+        run = run_of_container(one, (), False, host)
         sample = sample_of(recording_of(run, [contents[one.recording]], host))
         if sample is None:
             continue
