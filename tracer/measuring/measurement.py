@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count as numbers
-from typing import Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple
 
 from tracer.errors import HostError
 from tracer.measuring.counting import count
-from tracer.measuring.observing import Containers, Outcome, Target, containers, observe_starts
-from tracer.measuring.tally import Tallies, Tally, first_refusals, later_refusals, showing
-from tracer.measuring.tally import trials_of
+from tracer.measuring.observing import Outcome, Target, containers, observe_starts
+from tracer.measuring.tally import FIRST_WAVE, Tallies, Tally, first_refusals, pairs, showing
+from tracer.measuring.tally import trials_of, with_substitutes
 from tracer.measuring.variants import CONTAINERS, NOTHING, Refusal, Start
 from tracer.profile.floors import Floor, RefusalTrial
 from tracer.session.assembly import this_host
@@ -39,9 +39,7 @@ class Subject:
     build_id: str
 
 
-def measure(
-    subject: Subject, target: Target, samples: int, progress: Progress
-) -> Iterator[Floor]:
+def measure(subject: Subject, target: Target, samples: int, progress: Progress) -> Iterator[Floor]:
     """Yield the four floors of a runtime. `target`'s no-new-privileges is of no matter here."""
     for no_new_privileges in (False, True):
         chosen = replace(target, no_new_privileges=no_new_privileges)
@@ -116,16 +114,24 @@ def _samples(outcomes: Sequence[Outcome]) -> Seen:
 
 def start_trials(target: Target, seen: Seen, progress: Steps) -> Tuple[RefusalTrial, ...]:
     """Refuse each call of the samples in starts that make it, and those that stand in for it."""
+    return _trials(seen, lambda tallies: _try_starts(target, seen, tallies, progress))
+
+
+def _trials(seen: Seen, attempt: Callable[[Tallies], None]) -> Tuple[RefusalTrial, ...]:
     floor = frozenset(name for _, calls in seen for name in calls)
-    tallies: Tallies = {refusal: Tally() for refusal in first_refusals(floor)}
-    _try_starts(target, seen, tallies, progress)
-    more: Tallies = {refusal: Tally() for refusal in later_refusals(floor, tallies)}
-    _try_starts(target, seen, more, progress)
-    return trials_of({**tallies, **more})
+    alone: Tallies = {refusal: Tally() for refusal in first_refusals(floor)}
+    attempt(alone)
+    together: Tallies = {refusal: Tally(FIRST_WAVE) for refusal in with_substitutes(floor, alone)}
+    attempt(together)
+    pairwise: Tallies = {
+        refusal: Tally(FIRST_WAVE) for refusal in pairs(together) if refusal not in together
+    }
+    attempt(pairwise)
+    return trials_of({**alone, **together, **pairwise})
 
 
 def _try_starts(target: Target, seen: Seen, tallies: Tallies, progress: Steps) -> None:
-    while True:
+    while tallies:
         progress(sum(tally.is_done for tally in tallies.values()), len(tallies))
         wave = [
             Start(number, refusal)
@@ -155,20 +161,13 @@ def exec_trials(target: Target, seen: Seen, progress: Steps) -> Tuple[RefusalTri
     As `start_trials`, for execs. A call that the start of the container itself needs cannot be
     refused to an exec alone: it gets no trial.
     """
-    floor = frozenset(name for _, calls in seen for name in calls)
-    tallies: Tallies = {refusal: Tally() for refusal in first_refusals(floor)}
-    _try_execs(target, seen, tallies, progress)
-    more: Tallies = {refusal: Tally() for refusal in later_refusals(floor, tallies)}
-    _try_execs(target, seen, more, progress)
-    return trials_of({**tallies, **more})
+    return _trials(seen, lambda tallies: _try_execs(target, seen, tallies, progress))
 
 
 def _try_execs(target: Target, seen: Seen, tallies: Tallies, progress: Steps) -> None:
-    wanted = [
-        (number, refusal)
-        for refusal in tallies
-        for number in _containers_for(seen, refusal)
-    ]
+    if not tallies:
+        return
+    wanted = [(number, refusal) for refusal in tallies for number in _containers_for(seen, refusal)]
     with containers(target, wanted) as lasting:
         for round in numbers():
             progress(sum(tally.is_done for tally in tallies.values()), len(tallies))

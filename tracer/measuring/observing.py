@@ -99,9 +99,7 @@ def _outcome(number: int, refusal: Refusal, job: Job, shown: Optional[Shown]) ->
 
 def _started(watch: Watch, target: Target, start: Start) -> Job:
     name = f"start-{start.number}-{next(_serial)}"
-    document = bundle(
-        start.variant, start.program, target.no_new_privileges, start.refusal, name
-    )
+    document = bundle(start.variant, start.program, target.no_new_privileges, start.refusal, name)
     return watch.start(_script(target, start.way, name, document, start.variant.terminal))
 
 
@@ -192,9 +190,7 @@ class Containers:
 
     def _executed(self, place: int, execution: Execution) -> Job:
         file = self._target.place / "bundles" / self._names[place] / "process.json"
-        document = process(
-            execution.variant, execution.program, self._target.no_new_privileges
-        )
+        document = process(execution.variant, execution.program, self._target.no_new_privileges)
         file.write_text(json.dumps(document))
         script = execution.way.format(
             runtime=self._target.command,

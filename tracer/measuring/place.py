@@ -51,7 +51,9 @@ def prepare(unified: bool, place: Path = PLACE) -> Path:
     if unified and not (CGROUPS / "cgroup.controllers").exists():
         libc.umount2(str(CGROUPS).encode(), MNT_DETACH)
         _mount(libc, "none", str(CGROUPS), "cgroup2", 0, "")
-    _make_root(place / "rootfs", {ENDS: elf(machine, machine.ends), LASTS: elf(machine, machine.lasts)})
+    _make_root(
+        place / "rootfs", {ENDS: elf(machine, machine.ends), LASTS: elf(machine, machine.lasts)}
+    )
     return place
 
 

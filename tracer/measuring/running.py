@@ -24,7 +24,9 @@ from tracer.kernel.recorder import Content, Recorder, own
 from tracer.measuring.variants import ENDS, LASTS
 from tracer.session.assembly import Doubts, architecture_of, head_reasons
 
-ENDS_WITHIN = 15  # seconds: one command, and then what it has started
+ENDS_WITHIN = 10  # seconds: one command, and then what it has started
+IN_VAIN = 2_000_000_000  # ns that a command may go on after its container has ended
+WAIT_SECONDS = 0.25
 LOOK_SECONDS = 0.005
 
 
@@ -75,14 +77,29 @@ class Watch:
         return Job(command, process)
 
     def finish(self, job: Job) -> None:
-        """Wait for the end of a command, and end it if it takes too long."""
-        try:
-            job.status = job.process.wait(ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(job.process.pid, signal.SIGKILL)
-            self.end([job])
-            job.process.wait()
+        """
+        Wait for the end of a command. It is ended if it takes too long, or goes on waiting for a
+        container that is no more.
+        """
+        deadline = time.monotonic() + ENDS_WITHIN
+        while time.monotonic() < deadline:
+            with suppress(subprocess.TimeoutExpired):
+                job.status = job.process.wait(WAIT_SECONDS)
+                return
+            if self._is_in_vain(job):
+                break
+        with suppress(ProcessLookupError):
+            os.killpg(job.process.pid, signal.SIGKILL)
+        self.end([job])
+        job.process.wait()
+
+    def _is_in_vain(self, job: Job) -> bool:
+        early = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - IN_VAIN
+        return any(
+            head.outer == job.command and head.alive <= 0 and 0 < head.last_exit < early
+            for head in self._recorder.heads().values()
+            if head.kind == wire.NAMESPACE
+        )
 
     def containers(self, jobs: Sequence[Job]) -> Mapping[int, int]:
         """Return the recording of the container that each command, by its recording, began."""

@@ -7,14 +7,13 @@ failed. Calls that the runtime makes in place of a refused one are tried togethe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Dict, FrozenSet, Iterable, List, Mapping, Sequence, Set, Tuple
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from tracer.measuring.variants import Refusal
-from tracer.profile.floors import ANSWERS, LEAST_REFUSED, Floor, RefusalTrial
+from tracer.profile.floors import ANSWERS, LEAST_REFUSED, RefusalTrial
 
-# Every start ends with it, so what refuses it needs no trial: nothing starts.
-LAST = "execve"
 # If so many starts that saw a refusal failed, and none of them worked, others would fail, too.
 ENOUGH_FAILED = 3
 # So many attempts at most: what is not refused in these is too rare to be judged.
@@ -24,12 +23,16 @@ FIRST_WAVE = 4
 
 @dataclass
 class Tally:
-    """What the attempts with one refusal have shown so far; `calls`: of those that worked."""
+    """
+    What the attempts with one refusal have shown so far; `calls`: what all that saw a refusal and
+    worked have in common. `least`: so many have to see a refusal.
+    """
 
+    least: int = LEAST_REFUSED
     made: int = 0
     refused: int = 0
     failed: int = 0
-    calls: Set[str] = field(default_factory=set)
+    calls: Optional[FrozenSet[str]] = None
 
     def add(self, calls: FrozenSet[str], refused: bool, worked: bool) -> None:
         """Count one more attempt: without a refusal it proves nothing."""
@@ -37,13 +40,13 @@ class Tally:
         self.refused += refused
         self.failed += refused and not worked
         if refused and worked:
-            self.calls |= calls
+            self.calls = calls if self.calls is None else self.calls & calls
 
     @property
     def is_done(self) -> bool:
         """Whether more attempts would tell nothing more, or seldom enough."""
         decided = self.failed == self.refused >= ENOUGH_FAILED
-        return decided or self.refused >= LEAST_REFUSED or self.made >= MOST_ATTEMPTS
+        return decided or self.refused >= self.least or self.made >= MOST_ATTEMPTS
 
     @property
     def wanted(self) -> int:
@@ -52,7 +55,7 @@ class Tally:
             return 0
         if not self.made:
             return FIRST_WAVE
-        missing = LEAST_REFUSED - self.refused
+        missing = self.least - self.refused
         likely = -(-missing * self.made // max(self.refused, 1))
         return min(likely, MOST_ATTEMPTS - self.made)
 
@@ -62,25 +65,37 @@ Tallies = Dict[Refusal, Tally]
 
 def first_refusals(names: Iterable[str]) -> Tuple[Refusal, ...]:
     """Return a refusal of each call, with each answer."""
-    return tuple(
-        Refusal((name,), answer) for name in sorted(set(names) - {LAST}) for answer in ANSWERS
-    )
+    return tuple(Refusal((name,), answer) for name in sorted(set(names)) for answer in ANSWERS)
 
 
-def later_refusals(floor: FrozenSet[str], tallies: Mapping[Refusal, Tally]) -> Tuple[Refusal, ...]:
+def with_substitutes(
+    floor: FrozenSet[str], tallies: Mapping[Refusal, Tally]
+) -> Tuple[Refusal, ...]:
     """
     Return refusals of several calls at once: each survivable call with each that came in its place,
     and all the survivable ones.
     """
     found: List[Refusal] = []
     for refusal, tally in tallies.items():
-        instead = sorted(tally.calls - floor - set(refusal.calls)) if _is_survived(tally) else ()
-        found += [Refusal(tuple(sorted((*refusal.calls, name))), refusal.answer) for name in instead]
+        calls = tally.calls if tally.calls and _is_survived(tally) else frozenset()
+        for name in sorted(calls - floor):
+            found.append(Refusal(tuple(sorted((*refusal.calls, name))), refusal.answer))
     for answer in ANSWERS:
         survived = _survived(tallies, answer)
         if len(survived) > 1:
             found.append(Refusal(survived, answer))
     return tuple(dict.fromkeys(found))
+
+
+def pairs(tallies: Mapping[Refusal, Tally]) -> Tuple[Refusal, ...]:
+    """Return refusals of two calls each, of those that cannot all be refused together."""
+    found = (
+        Refusal(pair, refusal.answer)
+        for refusal, tally in tallies.items()
+        if len(refusal.calls) > 2 and tally.failed
+        for pair in combinations(refusal.calls, 2)
+    )
+    return tuple(found)
 
 
 def _survived(tallies: Mapping[Refusal, Tally], answer: str) -> Tuple[str, ...]:
@@ -99,12 +114,20 @@ def _is_survived(tally: Tally) -> bool:
 def trials_of(tallies: Mapping[Refusal, Tally]) -> Tuple[RefusalTrial, ...]:
     """
     Return what was learnt: of single calls all that was refused; of several the failures alone,
-    which say that the calls can stand in for each other.
+    which say that the calls can stand in for each other, and the smallest such groups.
     """
+    failed = [refusal for refusal, tally in tallies.items() if tally.failed]
     return tuple(
         RefusalTrial(refusal.calls, refusal.answer, tally.refused, tally.failed)
         for refusal, tally in sorted(tallies.items(), key=lambda item: _order(item[0]))
-        if tally.refused and (len(refusal.calls) == 1 or tally.failed)
+        if tally.refused
+        if len(refusal.calls) == 1 or (tally.failed and not _is_explained(refusal, failed))
+    )
+
+
+def _is_explained(refusal: Refusal, failed: Sequence[Refusal]) -> bool:
+    return any(
+        other.answer == refusal.answer and set(other.calls) < set(refusal.calls) for other in failed
     )
 
 
