@@ -54,7 +54,7 @@ def attach(
     if (container is None) == (pid is None):
         raise click.UsageError("Name either a container or a --pid.")
     wanted = Wanted(
-        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
+        *options.floors_for(runtime_floor),
         baseline=baseline_in(baseline),
     )
     from tracer.kernel.program import unprivileged

@@ -18,6 +18,7 @@ from tracer.cli.trials import drive_words, engine_call, lasting_lines, shelf
 from tracer.container.arguments import EngineCall, is_privileged
 from tracer.errors import InputError
 from tracer.profile import formats
+from tracer.profile.floor_choice import FloorChoice
 from tracer.profile.making import Wanted, make
 from tracer.profile.model import Profile
 from tracer.recording import Recording
@@ -104,7 +105,8 @@ def tried(recording: Recording, wanted: Wanted) -> Profile:
     The profile that is written for a recording; to be tried here, it has the floor of the runtime
     that was used, whatever other floor is wanted.
     """
-    return formats.read(make(recording, replace(wanted, runtimes=None)).text, "the new profile")
+    made = make(recording, replace(wanted, floor=FloorChoice()))
+    return formats.read(made.text, "the new profile")
 
 
 def _told(tried: Tried) -> None:

@@ -11,7 +11,7 @@ import click
 from tracer.capabilities.given import named_sets
 from tracer.cli import TRACER_FAILED, complain, options
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
-from tracer.cli.results import Results, incomplete_lines, read_recordings
+from tracer.cli.results import Results, incomplete_lines, is_complete, read_recordings
 from tracer.errors import InputError
 from tracer.profile.making import Wanted, make
 from tracer.recording import merge
@@ -56,24 +56,25 @@ def generate(
     if sets and baseline is None:
         raise click.UsageError("--caps chooses among a --baseline's rules: name one")
     wanted = Wanted(
-        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
+        *options.floors_for(runtime_floor),
         baseline=baseline_in(baseline),
         without_failed=without_failed,
         capabilities=named_sets(sets) if sets else None,
     )
     whole = merge(*read_recordings(recordings))
-    for line in incomplete_lines(whole):
+    made = make(whole, wanted)
+    complete = is_complete(whole, made)
+    for line in incomplete_lines(whole, made):
         complain(f"not complete: {line}")
-    if not whole.complete and output == STANDARD_OUTPUT:
+    if not complete and output == STANDARD_OUTPUT:
         raise InputError(
             "the recording is not complete, so its profile is not printed",
             "-o FILE writes it as FILE.incomplete",
         )
-    made = make(whole, wanted)
     for message in made.messages:
         complain(message)
     with Results(output) as results:
         written = results.write(whole, made)
-    if not whole.complete:
+    if not complete:
         complain(f"the profile is {written.profile}")
-    return 0 if whole.complete and written.as_asked else TRACER_FAILED
+    return 0 if complete and written.as_asked else TRACER_FAILED

@@ -5,16 +5,19 @@ Options that several commands have, and what their values mean.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, FrozenSet, Optional, TypeVar
+from typing import Any, Callable, FrozenSet, Optional, Tuple, TypeVar
 
 import click
 from click import Context, Parameter
 
-from tracer.profile import floors
+from tracer.errors import InputError
+from tracer.host_floors import measured
+from tracer.profile.floor_choice import FloorChoice, read_choice
+from tracer.profile.floors import Floor
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
-AUTO, NONE = "auto", "none"
+AUTO = "auto"  # goes when its last caller does
 CAPABILITY_SETS = "docker|podman|none|CAP|MASK,..."
 
 
@@ -49,10 +52,11 @@ def runtime_floor(command: Decorated) -> Decorated:
     """--runtime-floor."""
     return click.option(
         "--runtime-floor",
-        default=AUTO,
+        default="auto",
         show_default=True,
-        metavar="auto|none|NAME,...",
-        help="Runtimes whose own calls are allowed too: the one used, none, or these.",
+        metavar="auto|exact|all|none|NAME[-VERSION],...",
+        help="Runtimes whose own calls are allowed too: the one that ran and its later versions, "
+        "just that version, all, none, or these.",
     )(command)
 
 
@@ -88,20 +92,25 @@ def caps(help: str) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
-def floor_names(value: str) -> FrozenSet[str]:
+def floors_for(value: str) -> Tuple[FloorChoice, Tuple[Floor, ...]]:
     """
-    The runtimes that --runtime-floor names; empty for auto and none.
+    Return what --runtime-floor chooses, and all measurements to choose from.
 
-    Raises BadParameter for one that has not been measured.
+    Raises BadParameter for a runtime, or a version, that nobody has measured. Prints why this
+    host's own measurements cannot be used, if they cannot.
     """
-    if value in (AUTO, NONE):
-        return frozenset()
-    chosen = frozenset(name.strip() for name in value.split(","))
-    unknown = sorted(chosen - floors.known_runtimes())
-    if unknown:
-        known = ", ".join(sorted(floors.known_runtimes())) or "none"
-        raise click.BadParameter(
-            f"no measurements of {', '.join(unknown)!r}; there are: {known}",
-            param_hint="--runtime-floor",
-        )
-    return chosen
+    from tracer.cli import complain
+
+    known = measured()
+    if known.problem:
+        complain(known.problem)
+    try:
+        return read_choice(value, known.floors), known.floors
+    except InputError as error:
+        raise click.BadParameter(str(error), param_hint="--runtime-floor") from error
+
+
+def floor_names(value: str) -> FrozenSet[str]:
+    """Goes when its last caller does."""
+    choice, known = floors_for(value)
+    return frozenset(name for name, _ in choice.names)

@@ -214,10 +214,7 @@ def collect(
     if not (containers or everything or names or images or labels):
         raise click.UsageError("Name containers, or choose with --name, --image, --label or --all.")
     wanted = Wanted(containers, names, images, labels)
-    making = Making(
-        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
-        baseline=baseline_in(baseline),
-    )
+    making = Making(*options.floors_for(runtime_floor), baseline=baseline_in(baseline))
     if not os.path.isdir(output):
         raise OutputError(f"{output}: is no directory, as -o must be here", f"mkdir -p {output}")
     with resident.find() as found, Results(os.path.join(output, "")) as results:

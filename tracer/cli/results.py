@@ -41,8 +41,8 @@ class Written:
     """
     Where a recording's profile, and the recording itself if it was kept, are now.
 
-    `as_asked`: both are where they were asked to be, and the recording is complete. `complete`: it
-    is that, wherever they are.
+    `as_asked`: both are where they were asked to be, and complete (`is_complete`). `complete`: they
+    are that, wherever they are.
     """
 
     profile: str
@@ -115,11 +115,12 @@ class Results:
         Raises OutputError if there is no room anywhere.
         """
         name = self._unused(recording)
-        suffix = "" if recording.complete else INCOMPLETE
-        kept, kept_as_asked = self._keep(to_json(recording), name, suffix)
-        profile, as_asked = self._write_profile(made.text, name, suffix)
-        as_asked = as_asked and kept_as_asked and recording.complete
-        return Written(profile, kept, as_asked, recording.complete)
+        complete = is_complete(recording, made)
+        kept, kept_as_asked = self._keep(
+            to_json(recording), name, "" if recording.complete else INCOMPLETE
+        )
+        profile, as_asked = self._write_profile(made.text, name, "" if complete else INCOMPLETE)
+        return Written(profile, kept, as_asked and kept_as_asked and complete, complete)
 
     def rewrite(self, recording: Recording, made: Made, written: Written) -> Written:
         """
@@ -128,13 +129,14 @@ class Results:
 
         Raises OutputError if there is no room anywhere.
         """
-        suffix = INCOMPLETE if written.complete and not recording.complete else ""
+        complete = is_complete(recording, made)
+        suffix = INCOMPLETE if written.complete and not complete else ""
         kept = Saved("", True)
         if written.recording:
             kept = _save_new(written.recording + suffix, to_json(recording), is_recording)
         profile = _save_new(written.profile + suffix, made.text, is_profile)
-        as_asked = written.as_asked and kept.as_asked and profile.as_asked and recording.complete
-        return Written(profile.place, kept.place, as_asked, recording.complete)
+        as_asked = written.as_asked and kept.as_asked and profile.as_asked and complete
+        return Written(profile.place, kept.place, as_asked, complete)
 
     def _keep(self, text: str, name: str, suffix: str) -> Saved:
         if self._recording is not None:
@@ -229,7 +231,7 @@ def deliver(results: Results, wanted: Wanted, recording: Recording) -> Optional[
         complain(error)
         return None
     say(summary(recording, made, written.profile, written.recording))
-    for line in incomplete_lines(recording):
+    for line in incomplete_lines(recording, made):
         complain(f"not complete: {line}")
     return written
 
@@ -238,19 +240,26 @@ def deliver_anew(
     results: Results, wanted: Wanted, recording: Recording, written: Written
 ) -> Optional[Written]:
     """Make a profile again, of a recording that has come to know more; as `deliver`."""
+    made = make(recording, wanted)
     try:
-        rewritten = results.rewrite(recording, make(recording, wanted), written)
+        rewritten = results.rewrite(recording, made, written)
     except OutputError as error:
         complain(error)
         return None
-    for line in incomplete_lines(recording) if written.complete else ():
+    for line in incomplete_lines(recording, made) if written.complete else ():
         complain(f"not complete: {line}")
     return rewritten
 
 
-def incomplete_lines(recording: Recording) -> List[str]:
-    """Why a recording is not complete, a line each, not more than a person reads."""
-    lines = [f"{recording.name}: {one.text} ({one.count})" for one in recording.reasons]
+def is_complete(recording: Recording, made: Made) -> bool:
+    """Say whether nothing speaks against the recording, nor against the profile made of it."""
+    return recording.complete and not made.reasons
+
+
+def incomplete_lines(recording: Recording, made: Optional[Made] = None) -> List[str]:
+    """Return why they are not complete, a line each, not more than a person reads."""
+    reasons = (*recording.reasons, *(made.reasons if made else ()))
+    lines = [f"{recording.name}: {reason.text} ({reason.count})" for reason in reasons]
     more = len(lines) - REASONS_SHOWN
     return lines[:REASONS_SHOWN] + (
         [f"{recording.name}: and {more} more reasons"] if more > 0 else []

@@ -66,7 +66,7 @@ def run(
     them). --privileged is refused.
     """
     wanted = Wanted(
-        runtimes=None if runtime_floor == options.AUTO else options.floor_names(runtime_floor),
+        *options.floors_for(runtime_floor),
         baseline=baseline_in(baseline),
     )
     wish = wish_in(command, confirm_caps, drive, duration)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Iterator, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Iterator, Optional, Sequence, Tuple
 
 from tracer.errors import HostError, InputError, SeccompTraceError
 from tracer.files import Destination
@@ -22,7 +22,7 @@ from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.profile.model import Profile
-    from tracer.recording import Recording
+    from tracer.recording import Reason, Recording
 
 INCOMPLETE = ".incomplete"
 REASONS = ".incomplete.reasons"
@@ -87,16 +87,16 @@ def end(state: State, policy: Policy, say: Say) -> None:
         return
     with _outputs(request, policy) as outputs:
         try:
-            recording = _deliver(state, request, outputs, say)
+            reasons = _deliver(state, request, outputs, say)
         except SeccompTraceError as error:
             if not outputs.explains(NOT_RECORDED, state.id):  # the beginning knows better
                 outputs.explain(NOT_RECORDED, state.id, [str(error)])
             raise
-        if recording.complete:
+        if not reasons:
             return outputs.tidy()
-        reasons = [f"{one.text} ({one.count})" for one in recording.reasons]
-        outputs.explain(REASONS, state.id, reasons)
-    raise HostError(f"{request.output}{INCOMPLETE}: not complete: {reasons[0]}")
+        lines = [f"{reason.text} ({reason.count})" for reason in reasons]
+        outputs.explain(REASONS, state.id, lines)
+    raise HostError(f"{request.output}{INCOMPLETE}: not complete: {lines[0]}")
 
 
 # In a user namespace everything looks as if root ran, but nothing of the host's is root's.
@@ -119,18 +119,23 @@ def _claim(state: State) -> None:
         raise HostError(f"the container cannot be recorded: {error.strerror}") from error
 
 
-def _deliver(state: State, request: Request, outputs: _Outputs, say: Say) -> Recording:
+# Returns what speaks against the recording or its profile.
+def _deliver(
+    state: State, request: Request, outputs: _Outputs, say: Say
+) -> Tuple[Reason, ...]:
     from tracer.hook.fetching import fetched
+    from tracer.host_floors import measured
     from tracer.profile.making import Wanted, make
 
-    baseline = _baseline_of(request)
+    baseline, known = _baseline_of(request), measured()
     with fetched(state.id) as recording:
-        made = make(recording, Wanted(baseline=baseline))
-        for message in made.messages:
+        made = make(recording, Wanted(measured=known.floors, baseline=baseline))
+        for message in filter(None, (known.problem, *made.messages)):
             say(f"{request.output}: {message}")
-        suffix = "" if recording.complete else INCOMPLETE
-        outputs.write(suffix, made.text, recording)
-    return recording
+        reasons = (*recording.reasons, *made.reasons)
+        outputs.write(INCOMPLETE if reasons else "", made.text)
+        outputs.keep(recording)
+    return reasons
 
 
 # Nothing of the file is quoted: it may be one that the annotation's author cannot read.
@@ -191,15 +196,19 @@ class _Outputs:
             with self._beside(suffix) as destination:
                 destination.check()
 
-    def write(self, suffix: str, profile: str, recording: Recording) -> None:
-        """Write both, under their names with a suffix."""
+    def write(self, suffix: str, profile: str) -> None:
+        """Write the profile, under its name with a suffix."""
         with self._profile.beside(suffix) as destination:
             destination.write(profile)
-        if self._recording is not None:
-            from tracer.recording import to_json
 
-            with self._recording.beside(suffix) as destination:
-                destination.write(to_json(recording))
+    def keep(self, recording: Recording) -> None:
+        """Write the recording, if it is wanted."""
+        if self._recording is None:
+            return
+        from tracer.recording import to_json
+
+        with self._recording.beside("" if recording.complete else INCOMPLETE) as destination:
+            destination.write(to_json(recording))
 
     def explain(self, suffix: str, container: str, reasons: Sequence[str]) -> None:
         """Say in a file beside the profile why that is not there."""

@@ -146,8 +146,9 @@ def _unmeasured(run: Run, runs: Sequence[Run], instead: Sequence[Floor]) -> Chos
     With a filter, the recording has what the runtime called in that run, so the union of what is
     known of the runtime is added. Without a filter it has nothing of the runtime.
     """
-    who = f"{run.runtime or 'the runtime'} {run.runtime_version}".strip()
-    what = who if run.runtime_version else f"{who} of unknown version"
+    what = f"{run.runtime} {run.runtime_version or 'of unknown version'}"
+    if not run.runtime:
+        what = "a runtime that could not be identified"
     remedy = f"'{measure_command(run)}', then 'seccomp-trace generate' with the recording"
     if any(other.filter != "none" for other in runs if _same_runtime(other, run)):
         message = (

@@ -74,7 +74,7 @@ GO_OCCASIONAL: Mapping[str, str] = {
 # (github.com/cyphar/filepath-securejoin, pathrs-lite/internal/procfs: newPrivateProcMount).
 NEVER = frozenset(
     "fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree open_tree_attr "
-    "pivot_root umount umount2 clone clone3 setns unshare".split()
+    "pivot_root umount umount2".split()
 )
 
 

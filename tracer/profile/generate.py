@@ -38,19 +38,21 @@ def generate(
     recording: Recording,
     floor: FrozenSet[str] = frozenset(),
     answers: Mapping[str, int] = MappingProxyType({}),
+    spared: FrozenSet[str] = frozenset(),
 ) -> Dict[str, object]:
     """
     Return the profile, a JSON value in Docker's and podman's dialect, that allows what was seen.
 
-    `floor` is what the runtime needs on top (`floors.floor_for`), `answers` what is left out and
-    which error number it gets instead (`failing.left_out`). The same recording gives the
-    same profile. A number without a name cannot be allowed: such a recording is not complete.
+    `floor` is what the runtime needs on top (`floors.permitted`), `answers` what is left out and
+    which error number it gets instead (`failing.left_out`), `spared` what is left out though it was
+    recorded (`making.spared_calls`). The same recording gives the same profile. A
+    number without a name cannot be allowed: such a recording is not complete.
     Docker 20.10 and podman 4.3 take the keys `defaultErrnoRet` and `comment` (the first has no
     effect in Docker 20.10, whose default is EPERM anyway) and ignore names that their libseccomp
     does not know.
     """
     recorded = {seen.name for seen in recording.observations if seen.name}
-    allowed = (recorded | floor) - answers.keys()
+    allowed = ((recorded - spared) | floor) - answers.keys()
     architectures = observed_architectures(recording)
     spoken = allowed | answers.keys()
     missing = [name for name in fallbacks_of(architectures) if name not in spoken]

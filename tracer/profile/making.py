@@ -1,17 +1,19 @@
 """
 The profile that is written for a recording: what was seen, the runtime's floor, the baseline.
 
-Joins `generate`, `floors` and `extend`; decides which floors a recording asks for by itself.
+Joins `generate`, `floor_choice` and `extend`. A recording may be complete and its profile still no
+promise, where nobody has measured the runtime: `Made.reasons` has that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, FrozenSet, List, Mapping, Optional, Tuple
 
-from tracer.profile.floors import floor_for, known_runtimes
+from tracer.profile.floor_choice import AUTO, EXACT, ChosenFloors, FloorChoice, choose, described
+from tracer.profile.floors import NEVER, Floor, permitted, shipped
 from tracer.profile.generate import generate, render
-from tracer.recording import Recording, Run
+from tracer.recording import RUNTIME, Reason, Recording
 
 if TYPE_CHECKING:
     from tracer.profile.model import Profile
@@ -22,12 +24,13 @@ class Wanted:
     """
     What kind of profile is asked for.
 
-    `runtimes`: None for those of the recording itself ("auto"), or exactly these. `without_failed`
-    leaves out what the kernel only ever answered with ENOSYS or EPERM. `capabilities`: what the
-    container will have, by which a baseline's rules are chosen; None for what was recorded.
+    `measured` are all measurements to choose floors from, by `floor`. `without_failed` leaves out
+    what the kernel only ever answered with ENOSYS or EPERM. `capabilities`: what the container will
+    have, by which a baseline's rules are chosen; None for what was recorded.
     """
 
-    runtimes: Optional[FrozenSet[str]] = None
+    floor: FloorChoice = FloorChoice()
+    measured: Tuple[Floor, ...] = field(default_factory=shipped)
     baseline: Optional[Profile] = None
     without_failed: bool = False
     capabilities: Optional[FrozenSet[str]] = None
@@ -36,41 +39,57 @@ class Wanted:
 @dataclass(frozen=True)
 class Made:
     """
-    A profile's text, the calls that it owes to a floor alone, the runtimes whose floor it has, and
-    what a person should know about it.
+    A profile's text; the calls that it owes to a floor alone; a phrase that names the runtimes and
+    versions whose floor it has, empty for none; and what a person should know about it.
+
+    `reasons`: why the container may not start under it, beside what speaks against the recording.
     """
 
     text: str
     floor_only: FrozenSet[str]
-    runtimes: Tuple[str, ...]
+    runtimes: str
     messages: Tuple[str, ...]
+    reasons: Tuple[Reason, ...] = ()
 
 
 def make(recording: Recording, wanted: Wanted) -> Made:
-    """
-    The profile of a recording.
-
-    A recording of no runtime that was measured gets the floors of all that were (a plain command's
-    profile is meant for whichever will start it), and a message says so.
-    """
-    chosen, messages = _floors(recording, wanted)
-    floor = frozenset[str]().union(*chosen.values())
+    """Return the profile of a recording."""
+    chosen = choose(recording, wanted.floor, wanted.measured)
+    floor = permitted(chosen.floors)
+    messages = list(chosen.messages)
     answers, leaving = _answers(recording, wanted, floor) if wanted.without_failed else ({}, ())
     messages += leaving
-    generated = generate(recording, floor, answers)
+    spared = spared_calls(recording, chosen.floors)
+    if spared:
+        messages.append(f"not allowed, for the runtime does without: {', '.join(sorted(spared))}")
+    generated = generate(recording, floor, answers, spared)
     text = render(generated)
     if wanted.baseline is not None:
         circumstances = _circumstances(recording, wanted)
         text, extending = _extended(wanted.baseline, generated, answers, circumstances)
         messages += extending
-    messages += _bound_to_privileges(recording, wanted)
+    messages += _bound_to_privileges(recording, wanted, chosen)
     recorded = {seen.name for seen in recording.observations}
     return Made(
         text=text,
         floor_only=frozenset(floor - recorded),
-        runtimes=tuple(sorted(chosen)),
+        runtimes=described(chosen.floors),
         messages=tuple(messages),
+        reasons=chosen.reasons,
     )
+
+
+def spared_calls(recording: Recording, floors: Tuple[Floor, ...]) -> FrozenSet[str]:
+    """
+    Return recorded calls that the profile does not allow: the runtime alone made them, their
+    permission opens a risk class, and the runtime does without.
+    """
+    names = {True: set[str](), False: set[str]()}
+    for seen in recording.observations:
+        if seen.name is not None:
+            names[seen.executable == RUNTIME].add(seen.name)
+    measured = frozenset[str]().union(*(floor.names for floor in floors)) - permitted(floors)
+    return frozenset((names[True] - names[False]) & (NEVER | measured))
 
 
 # What reads and unites profiles is imported here: the OCI hook, which a container's end waits for,
@@ -106,52 +125,21 @@ def _answers(
     """
     from tracer.profile.failing import left_out
 
-    own, _ = _floors(recording, Wanted())
-    chosen = left_out(recording, floor.union(*own.values()), wanted.baseline)
+    own = permitted(choose(recording, FloorChoice(), wanted.measured).floors)
+    chosen = left_out(recording, floor | own, wanted.baseline)
     return chosen.answers, chosen.messages
 
 
-def _floors(recording: Recording, wanted: Wanted) -> Tuple[Dict[str, FrozenSet[str]], List[str]]:
-    """The floors to add, by runtime, and what there is to say about the choice."""
-    if wanted.runtimes is not None:
-        return {name: floor_for(name, _privileges(recording)) for name in wanted.runtimes}, []
-    measured = known_runtimes()
-    floors: Dict[str, FrozenSet[str]] = {}
-    messages: List[str] = []
-    for run in recording.runs.values():
-        if run.runtime in measured:
-            own = floor_for(run.runtime, run.no_new_privileges)
-            floors[run.runtime] = floors.get(run.runtime, frozenset()) | own
-        else:
-            floors.update({name: floor_for(name, None) for name in sorted(measured)})
-            messages.append(_unmeasured(run, sorted(measured)))
-    return floors, list(dict.fromkeys(messages))
-
-
-def _bound_to_privileges(recording: Recording, wanted: Wanted) -> List[str]:
+def _bound_to_privileges(
+    recording: Recording, wanted: Wanted, chosen: ChosenFloors
+) -> List[str]:
     """What to say of a profile that fits a container with no-new-privileges only."""
-    if wanted.runtimes is not None or _privileges(recording) is not True:
+    settings = {run.no_new_privileges for run in recording.runs.values()}
+    if wanted.floor.word not in (AUTO, EXACT) or settings != {True} or not chosen.floors:
         return []
-    measured = known_runtimes() & {run.runtime for run in recording.runs.values()}
-    if not measured:
+    if not any(run.container_id for run in recording.runs.values()):
         return []
     return [
         "recorded with no-new-privileges: without it the runtime needs more, and the container "
         "does not start under this profile"
     ]
-
-
-def _unmeasured(run: Run, measured: List[str]) -> str:
-    every = " and ".join(measured)
-    if run.runtime:
-        return (
-            f"what the runtime {run.runtime} itself calls was never measured: the profile has the "
-            f"floor of {every} instead, and may not start every time"
-        )
-    return f"no container runtime was seen: the profile has the floor of {every}"
-
-
-def _privileges(recording: Recording) -> Optional[bool]:
-    """no_new_privileges, if all runs agree."""
-    values = {run.no_new_privileges for run in recording.runs.values()}
-    return values.pop() if len(values) == 1 else None

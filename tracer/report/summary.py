@@ -26,7 +26,7 @@ class Made(Protocol):
     def floor_only(self) -> "frozenset[str]": ...  # noqa: E704
 
     @property
-    def runtimes(self) -> Tuple[str, ...]: ...  # noqa: E704
+    def runtimes(self) -> str: ...  # noqa: E704
 
 
 def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
@@ -50,7 +50,7 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
         runtime_only=len(_runtime_only(recording)),
         allowed=allowed(made.text),
         floor_only=len(made.floor_only),
-        floors=" and ".join(made.runtimes),
+        floors=made.runtimes,
         under=_under(recording.runs.values()),
         programs=programs[:NAMED_AT_MOST],
         more=len(programs) - NAMED_AT_MOST,

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 from typing import AbstractSet, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from tracer.errors import CommandError
-from tracer.profile import floors, model
+from tracer.host_floors import measured
+from tracer.profile import model
 from tracer.profile.answering import is_by_rule, is_let_through
+from tracer.profile.floors import permitted
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
 from tracer.profile.resolve import for_capabilities
@@ -217,5 +219,5 @@ def _allowed(profile: Profile, trials: Sequence[Trial]) -> FrozenSet[str]:
 
 
 def every_floor() -> FrozenSet[str]:
-    """What any runtime that was measured may call before the container's program runs."""
-    return frozenset().union(*(floors.floor_for(name, None) for name in floors.known_runtimes()))
+    """Return what any measured runtime may call before the container's program runs."""
+    return permitted(measured().floors)

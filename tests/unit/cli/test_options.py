@@ -4,36 +4,49 @@ Tests of options that several commands have.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 
 from tracer.cli import options
-from tracer.profile import floors
-
-
-@pytest.mark.parametrize("value", ["auto", "none"])
-def test_auto_and_none_name_no_runtime(value: str):
-    """
-    The two words that are no names choose no runtime themselves.
-    """
-    assert options.floor_names(value) == frozenset()
+from tracer.host_floors import FILE, measured
+from tracer.profile.floor_choice import FloorChoice
+from tracer.profile.floors import shipped
 
 
 def test_measured_runtimes_may_be_named():
     """
-    Any measured runtime may be named, several with commas.
+    A runtime and a version that were measured may be named, and all measurements come along.
     """
-    measured = floors.known_runtimes()
+    choice, known = options.floors_for("runc-1.1.5, crun")
 
-    assert options.floor_names(", ".join(measured)) == measured
+    assert choice == FloorChoice("", (("runc", "1.1.5"), ("crun", "")))
+    assert known == measured().floors
 
 
-def test_an_unmeasured_runtime_is_wrong_usage():
+@pytest.mark.parametrize("value", ["nonsense", "runc-0.1", "runc,", ""])
+def test_an_unmeasured_runtime_is_wrong_usage(value: str):
     """
-    A runtime that was never measured is refused, with those that were.
+    A runtime, or a version, that was never measured is refused, with those that were.
     """
-    with pytest.raises(click.UsageError, match="no measurements of 'nonsense'"):
-        options.floor_names("nonsense")
+    with pytest.raises(click.UsageError, match="no measurements of .*there are: crun-1.8.1"):
+        options.floors_for(value)
+
+
+def test_a_bad_file_of_this_host_is_named_and_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """
+    Damaged measurements of this host are reported in one line, and the package's are used.
+    """
+    (tmp_path / FILE).write_text("{")
+    monkeypatch.setattr(options, "measured", lambda: measured(str(tmp_path)))
+
+    _, known = options.floors_for("auto")
+
+    assert known == shipped()
+    assert "only the floors of the package are used" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["0.5", "1", "1e3", "inf"])

@@ -19,6 +19,7 @@ from tracer import syscalls
 from tracer.cli.given import text_of
 from tracer.cli.results import Results, Written, incomplete_lines
 from tracer.errors import InputError, OutputError
+from tracer.profile.floor_choice import NONE, FloorChoice
 from tracer.profile.making import Wanted, make
 from tracer.recording import Reason, Recording, Run, to_json
 
@@ -39,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(one: Recording, output: Optional[str] = None, kept: Optional[str] = None) -> Written:
     with Results(output, kept) as results:
-        return results.write(one, make(one, Wanted(runtimes=frozenset())))
+        return results.write(one, make(one, Wanted(FloorChoice(NONE))))
 
 
 def names(place: Path) -> set[str]:
@@ -163,7 +164,7 @@ def test_what_cannot_be_written_in_the_end_is_saved_elsewhere(
     with Results("p.json", "r.json") as results:
         (here / which).write_text("somebody else's")
 
-        written = results.write(GOOD, make(GOOD, Wanted(runtimes=frozenset())))
+        written = results.write(GOOD, make(GOOD, Wanted(FloorChoice(NONE))))
 
     assert not written.as_asked
     assert (here / which).read_text() == "somebody else's"
@@ -256,10 +257,10 @@ def test_a_recording_that_knows_more_takes_its_own_place(
     recording that was not kept is not written.
     """
     (here / "several").mkdir()
-    made = make(MORE, Wanted(runtimes=frozenset()))
+    made = make(MORE, Wanted(FloorChoice(NONE)))
 
     with Results(output, kept) as results:
-        first = results.write(GOOD, make(GOOD, Wanted(runtimes=frozenset())))
+        first = results.write(GOOD, make(GOOD, Wanted(FloorChoice(NONE))))
         before = names(here)
         again = results.rewrite(MORE, made, first)
 
@@ -275,7 +276,7 @@ def test_what_has_lost_its_completeness_does_not_get_the_name(
     """
     The complete one stays, if there is one, and what is not complete is beside it once.
     """
-    made = make(GOOD, Wanted(runtimes=frozenset()))
+    made = make(GOOD, Wanted(FloorChoice(NONE)))
 
     with Results("p.json", "r.json") as results:
         written = results.rewrite(BAD, make(BAD, Wanted()), results.write(first, made))

@@ -27,7 +27,14 @@ from tracer.recording import Reason, Recording, Run, from_json
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it writes as root only")
 
 NOBODY = 65534
-RUN = Run("run", container_name="web", architecture=syscalls.X86_64, container_id="c" * 64)
+RUN = Run(
+    "run",
+    container_name="web",
+    architecture=syscalls.X86_64,
+    container_id="c" * 64,
+    runtime="runc",
+    runtime_version="1.1.5",
+)
 GOOD = recording("read", "write", run=RUN)
 LOST = Reason("calls-lost", "calls were seen for which no map had room", 3)
 BAD = recording("read", run=dataclasses.replace(RUN, integrity=(LOST,)))

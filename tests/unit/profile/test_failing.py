@@ -10,13 +10,14 @@ from typing import Any, Dict, Optional, Tuple
 import pytest
 from hypothesis import given, settings
 
+from tests.unit.profile.floor_data import floor
 from tests.unit.recordings import observation, recording, recordings
 from tracer import syscalls
 from tracer.profile import formats
 from tracer.profile.combine import merge as merge_profiles
 from tracer.profile.decide import NO_RUNTIME, Answer, decide
 from tracer.profile.failing import ANSWERS, failed_calls, left_out
-from tracer.profile.floors import floor_for
+from tracer.profile.floor_choice import read_choice
 from tracer.profile.generate import FALLBACK_MARK, generate
 from tracer.profile.making import Made, Wanted, make
 from tracer.profile.model import Profile
@@ -24,7 +25,7 @@ from tracer.profile.reduce import allowed_names
 from tracer.recording import Denial, Observation, Recording, Run, Sighting, merge
 
 ENOSYS, EPERM = 38, 1
-RUNC = Run("run", runtime="runc", no_new_privileges=False, architecture=syscalls.X86_64)
+RUNC = Run("run", runtime="runc", runtime_version="1.1.5", architecture=syscalls.X86_64)
 
 
 def ended(*words: str, name: str = "keyctl", run: str = "run", **fields: Any) -> Observation:
@@ -160,16 +161,17 @@ def test_without_being_asked_nothing_is_left_out():
     assert make(recorded, Wanted()).text == make(seen(observation("keyctl")), Wanted()).text
 
 
-@pytest.mark.parametrize("runtimes", [None, frozenset(), frozenset({"crun"})])
-def test_what_the_runtime_may_need_is_never_left_out(runtimes: Optional[frozenset[str]]):
+@pytest.mark.parametrize("choice", ["auto", "none", "crun"])
+def test_what_the_runtime_may_need_is_never_left_out(choice: str):
     """
     A call of the floor stays allowed, even if another floor or none is wanted, and it is said.
     """
-    name = sorted(floor_for("runc", False) - floor_for("crun", None))[0]
+    measured = (floor("runc-1.1.5", "getcwd"), floor("crun-1.8.1", "read"))
+    name = "getcwd"
     failed = ended("ENOSYS", name=name)
     recorded = Recording({"run": RUNC}, observations=(failed,))
 
-    one = made(recorded, runtimes=runtimes)
+    one = made(recorded, floor=read_choice(choice, measured), measured=measured)
 
     assert name in allowed_names(profile_of(one))
     assert any("since runtimes may need them" in line and name in line for line in one.messages)

@@ -1,149 +1,186 @@
 """
-The measured runtime floors and what belongs to a Go runtime without having been measured.
+The measured runtime floors: what their calls mean, and what belongs to a Go runtime unmeasured.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Dict
+from typing import Any, Dict
 
 import pytest
 
+from tests.unit.profile.floor_data import floor, trials
 from tracer import syscalls
 from tracer.errors import InputError
 from tracer.profile.floors import (
     GO_OCCASIONAL,
-    floor_among,
-    floor_for,
-    known_runtimes,
-    measured,
+    NEVER,
+    REQUIRED,
+    SURVIVABLE,
+    UNKNOWN,
+    RefusalTrial,
+    permitted,
     read_floors,
+    render_floors,
+    shipped,
+    upstream,
+    version_order,
 )
+from tracer.profile.risks import risk_of
 
 # What `busybox ls /` itself calls.
 BUSYBOX_LS = """arch_prctl brk close execve exit_group getdents64 getrandom getuid ioctl mprotect
     newfstatat openat prctl prlimit64 readlink rseq set_robust_list set_tid_address write""".split()
 
 
-def entry(**fields: object) -> Dict[str, object]:
+def entry(**fields: object) -> Dict[str, Any]:
     return {
         "runtime": "crun",
         "version": "1.8.1",
-        "engine": "podman 4.3.1",
+        "architecture": "SCMP_ARCH_X86_64",
         "no_new_privileges": False,
         "action": "start",
         "samples": 200,
         "date": "2026-11-22",
         "calls": {"close": 200},
+        "trials": [{"calls": ["close"], "answer": "EPERM", "refused": 20, "failed": 20}],
         **fields,
     }
 
 
-def data(*entries: Dict[str, object]) -> str:
-    return json.dumps({"version": 1, "floors": list(entries)})
+def data(*entries: Dict[str, Any]) -> str:
+    return json.dumps({"version": 2, "floors": list(entries)})
 
 
-def test_a_floor_is_the_union_of_starts_execs_and_versions():
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (trials("statx", failed=(0, 20)), REQUIRED),
+        (trials("statx", failed=(1, 0)), REQUIRED),
+        (trials("statx"), SURVIVABLE),
+        (trials("statx")[:1], UNKNOWN),
+        ((RefusalTrial(("statx",), "EPERM", 9, 0), *trials("statx")[1:]), UNKNOWN),
+        (trials("faccessat", "statx", failed=(20, 20)), UNKNOWN),
+        ((), UNKNOWN),
+    ],
+    ids=["ENOSYS kills", "EPERM kills once", "neither", "one untried", "seldom", "group", "none"],
+)
+def test_a_call_is_required_survivable_or_unknown_by_its_trials(
+    made: tuple[RefusalTrial, ...], expected: str
+):
     """
-    Whatever any measurement of the runtime showed belongs to its floor, and nothing of others.
+    One failed start makes a call required; only enough refusals of both kinds make it survivable.
     """
-    floors = read_floors(
-        data(
-            entry(calls={"close": 200, "execve": 200}),
-            entry(action="exec", calls={"read": 1}),
-            entry(version="1.19", calls={"close_range": 200}),
-            entry(runtime="youki", calls={"mount": 3}),
-        ),
-        "f.json",
-    )
-
-    assert floor_among(floors, "crun", False) == {"close", "execve", "read", "close_range"}
+    assert floor("runc-1.3.6", "statx", trials=made).class_of("statx") == expected
 
 
-def test_a_floor_depends_on_no_new_privileges():
+def test_what_is_required_and_what_is_unknown_is_permitted():
     """
-    Only what was measured under the same setting counts; an unknown setting takes both.
+    A profile allows a risky call to a runtime unless the runtime was seen to do without it.
     """
-    floors = read_floors(
-        data(entry(), entry(no_new_privileges=True, calls={"execve": 200})), "f.json"
-    )
+    floors = [
+        floor("crun-1", "read", "bpf", "setns", "keyctl", trials=trials("keyctl") + trials("read")),
+        floor("crun-2", "setns", trials=trials("setns", failed=(20, 20))),
+    ]
 
-    assert floor_among(floors, "crun", False) == {"close"}
-    assert floor_among(floors, "crun", True) == {"execve"}
-    assert floor_among(floors, "crun", None) == {"close", "execve"}
+    assert permitted(floors) == {"read", "bpf", "setns"}
+
+
+def test_a_call_that_one_version_does_without_and_another_requires_is_permitted():
+    """
+    Each floor counts for itself: a required call is allowed, whatever other versions do without.
+    """
+    without = floor("crun-1", "keyctl", trials=trials("keyctl"))
+    needing = floor("crun-2", "keyctl", trials=trials("keyctl", failed=(20, 20)))
+
+    assert permitted([without, needing]) == {"keyctl"}
+
+
+@pytest.mark.parametrize("name", ["fsopen", "fsmount", "fsconfig", "open_tree", "mount"])
+def test_mounting_is_never_permitted_for_a_floors_sake(name: str):
+    """
+    The mount family stays denied even if a trial says that a start failed without it.
+    """
+    assert name in NEVER
+    assert permitted([floor("crun-1", name, trials=trials(name, failed=(20, 20)))]) == frozenset()
 
 
 def test_a_go_runtime_has_its_occasional_calls_too():
     """
     What Go's scheduler does now and then is allowed to runc, though no sample showed it.
     """
-    floors = read_floors(data(entry(runtime="runc")), "f.json")
-
-    assert floor_among(floors, "runc", False) == {"close", *GO_OCCASIONAL}
-    assert floor_among(floors, "crun", False) == frozenset()
+    assert permitted([floor("runc-1.1.5", "close")]) == {"close", *GO_OCCASIONAL}
+    assert permitted([]) == frozenset()
 
 
 def test_occasional_calls_exist_and_do_not_start_threads():
     """
-    The table names calls of this architecture, none of which opens real attack surface.
+    The table names calls of both architectures, none of which opens real attack surface.
     """
-    assert set(GO_OCCASIONAL) <= syscalls.names(syscalls.X86_64)
+    assert set(GO_OCCASIONAL) <= syscalls.names(syscalls.X86_64) & syscalls.names(syscalls.AARCH64)
     assert not {"clone", "clone3", "mount", "setns", "unshare"} & set(GO_OCCASIONAL)
+
+
+def test_versions_are_ordered_as_people_count():
+    """
+    Numbers count as numbers, a candidate comes before its release, a distribution's part is none.
+    """
+    ordered = ["1.1.5", "1.1.15", "1.3.0-rc.1", "1.3.0", "1.3.6+ds1", "1.10"]
+
+    assert sorted(reversed(ordered), key=version_order) == ordered
+    assert upstream("1.3.6+ds1") == "1.3.6"
 
 
 @pytest.mark.parametrize("runtime", ["runc", "crun"])
 def test_a_profile_of_busybox_stays_small(runtime: str):
     """
-    A runtime's floor and what `busybox ls /` itself calls are at most 48 names.
+    The floor of the oldest version and what `busybox ls /` itself calls are at most 48 names.
     """
-    allowed = floor_for(runtime, None) | set(BUSYBOX_LS)
+    floors = [one for one in shipped() if one.runtime == runtime]
+    oldest = min(floors, key=lambda one: version_order(one.version)).version
+
+    allowed = permitted(one for one in floors if one.version == oldest) | set(BUSYBOX_LS)
 
     assert len(allowed) <= 48
 
 
-@pytest.mark.parametrize("engine_runtime", ["podman runc", "podman crun", "docker runc"])
-def test_each_engine_and_runtime_is_measured_often_enough(engine_runtime: str):
+def test_the_shipped_floors_are_measured_often_enough():
     """
-    Starts and execs, with and without no-new-privileges, have 200 samples each and a version.
+    Starts and execs, with and without no-new-privileges, of each version have their samples.
     """
-    engine, runtime = engine_runtime.split()
+    found: Dict[tuple[str, str, str], set[tuple[bool, str]]] = {}
+    for one in shipped():
+        least = 200 if one.architecture == syscalls.X86_64 else 20
+        assert one.samples >= least and dict(one.calls)["execve"] == one.samples, one.key
+        key = one.runtime, one.version, one.architecture
+        found.setdefault(key, set()).add((one.no_new_privileges, one.action))
 
-    found = [
-        (floor.no_new_privileges, floor.action)
-        for floor in measured()
-        if floor.engine.startswith(f"{engine} ") and floor.runtime == runtime
-        if floor.samples >= 200 and floor.version and dict(floor.calls)["execve"] == floor.samples
-    ]
-
-    assert sorted(found) == [(False, "exec"), (False, "start"), (True, "exec"), (True, "start")]
-
-
-def test_no_new_privileges_needs_less():
-    """
-    Under no-new-privileges the filter is loaded last: its floor holds nothing that the other lacks.
-    """
-    for runtime in known_runtimes():
-        assert floor_for(runtime, True) < floor_for(runtime, False)
+    assert {("runc", "1.1.5"), ("crun", "1.8.1")} <= {key[:2] for key in map(list_of, found)}
+    for seen in found.values():
+        assert seen == {(False, "start"), (False, "exec"), (True, "start"), (True, "exec")}
 
 
-def test_the_measured_runtimes_stay_within_bounds():
-    """
-    The data that comes with the package reads, names real calls and none that a start must not
-    allow.
-    """
-    for floor in measured():
-        names = {name for name, _ in floor.calls}
-        assert names <= syscalls.names(syscalls.X86_64)
-        assert not names & {"mount", "pivot_root", "clone", "setns", "unshare"}
-    for runtime in known_runtimes():
-        assert floor_for(runtime, True) <= floor_for(runtime, None)
+def list_of(key: tuple[str, str, str]) -> tuple[str, str, str]:
+    return key[0], upstream(key[1]), key[2]
 
 
-def test_an_unknown_runtime_has_no_floor():
+def test_the_shipped_floors_stay_within_bounds():
     """
-    Nothing is allowed to a runtime that nobody has measured.
+    The shipped data names real calls, and permits none that opens a risk class.
     """
-    assert floor_for("nobody", None) == frozenset()
+    for one in shipped():
+        assert one.names <= syscalls.names(one.architecture)
+    assert {name for name in permitted(shipped()) if risk_of(name)} == set()
+
+
+def test_what_is_written_reads_the_same():
+    """
+    A data file holds everything that a floor says.
+    """
+    floors = read_floors(data(entry(build_ids=["ab"], engine="podman")), "f.json")
+
+    assert read_floors(render_floors(floors), "again") == floors
+    assert floors[0].trials == (RefusalTrial(("close",), "EPERM", 20, 20),)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +191,15 @@ def test_an_unknown_runtime_has_no_floor():
         ({"samples": 0}, "$.floors[0].samples: expected an integer from 1"),
         ({"calls": {"read": 201}}, "$.floors[0].calls.read: expected an integer from 1 to 200"),
         ({"calls": []}, "$.floors[0].calls: expected an object"),
+        ({"architecture": 3}, "$.floors[0].architecture: expected a string"),
+        (
+            {"trials": [{"calls": ["read"], "answer": "EPERM", "refused": 2, "failed": 3}]},
+            "$.floors[0].trials[0].failed: expected an integer from 0 to 2",
+        ),
+        (
+            {"trials": [{"calls": ["read"], "answer": "EIO", "refused": 2, "failed": 0}]},
+            "$.floors[0].trials[0].answer: expected EPERM or ENOSYS",
+        ),
     ],
 )
 def test_wrong_data_says_where(damage: Dict[str, object], message: str):

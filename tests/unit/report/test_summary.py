@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.recordings import observation, recording
 from tracer import syscalls
+from tracer.profile.floor_choice import NONE, FloorChoice
 from tracer.profile.making import Made, Wanted, make
 from tracer.recording import RUNTIME, Recording, Run
 from tracer.report.summary import allowed, summary
@@ -30,7 +31,7 @@ def summarized(one: Recording, profile: str = "web.json", kept: str = "") -> str
 
 
 def made_of(one: Recording) -> Made:
-    return make(one, Wanted(runtimes=frozenset()))
+    return make(one, Wanted(FloorChoice(NONE)))
 
 
 def with_runtime(*names: str) -> Recording:
@@ -82,11 +83,11 @@ def test_it_tells_what_a_floor_added():
     Calls that are allowed for a runtime's floor alone are counted, with the runtime's name.
     """
     one = recording("read", run=RUN)
-    made = Made(made_of(one).text, frozenset({"futex", "tgkill"}), ("runc",), ())
+    made = Made(made_of(one).text, frozenset({"futex", "tgkill"}), "runc 1.1.5 and 1.3.6", ())
 
     text = summary(one, made, "p", "")
 
-    assert "2 of them for the runtime floor of runc" in text
+    assert "2 of them for the runtime floor of runc 1.1.5 and 1.3.6)" in text
 
 
 def test_notes_are_told_whole():
