@@ -4,6 +4,7 @@ Measuring in a process apart, which alone has the mount namespace of the measure
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
@@ -20,6 +21,7 @@ from tracer.profile.floors import Floor
 
 # It knows no hybrid cgroup hierarchy, and so gets a pure one to see.
 UNIFIED = "crun"
+PR_SET_PDEATHSIG = 1
 
 
 def measure(runtime: RuntimeFile, samples: int, progress: Progress) -> Tuple[Floor, ...]:
@@ -66,6 +68,7 @@ def _measure_and_exit(
 ) -> NoReturn:
     status = 1
     try:
+        _end_with_parent()
         answer: "Tuple[Floor, ...] | SeccompTraceError"
         try:
             answer = _floors(runtime, samples, progress)
@@ -81,6 +84,13 @@ def _measure_and_exit(
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         os._exit(status)
+
+
+def _end_with_parent() -> None:
+    """Have whatever ends the parent interrupt this process, which then ends its containers."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _floors(runtime: RuntimeFile, samples: int, progress: Progress) -> Tuple[Floor, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from typing import List, Sequence
 
-from tracer.container.engines import SYSTEM_DIRECTORIES
 from tracer.container.runtime_file import RuntimeFile, read_runtime
 from tracer.errors import HostError, InputError
 from tracer.profile.floor_choice import is_measured
@@ -18,6 +17,7 @@ from tracer.profile.floors import Floor
 from tracer.session.assembly import this_host
 
 MEASURABLE = ("runc", "crun")
+SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def runtime_at(path: str) -> RuntimeFile:

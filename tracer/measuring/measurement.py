@@ -25,6 +25,7 @@ PARTS, BUSY = 6, (2, 5)
 # So many containers for each refusal, to execute programs in.
 CONTAINERS_EACH = 2
 MOST_ROUNDS = 30
+MOST_AT_ONCE = 400  # starts that are recorded together: they fit the kernel's maps with ease
 
 Progress = Callable[[str, int, int], None]  # what is being done; so many are done; of so many
 Seen = Sequence[Tuple[int, "frozenset[str]"]]  # the number of a sample, and its calls
@@ -140,7 +141,7 @@ def _try_starts(target: Target, seen: Seen, tallies: Tallies, progress: Steps) -
         ]
         if not wave:
             return
-        _add(tallies, observe_starts(target, wave))
+        _add(tallies, observe_starts(target, wave[:MOST_AT_ONCE]))
 
 
 def _next(seen: Seen, refusal: Refusal, tally: Tally) -> Iterator[int]:

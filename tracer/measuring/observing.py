@@ -200,21 +200,12 @@ class Containers:
         )
         return self._watch.start(script)
 
-    def end(self) -> None:
-        """End all containers."""
-        self._watch.end(self._jobs)
-        self._watch.wait_for_tasks(frozenset(self._recordings.values()), 0)
-
 
 @contextmanager
 def containers(target: Target, wanted: Sequence[Tuple[int, Refusal]]) -> Iterator[Containers]:
     """Give running containers, each with a number and a refusal. Raises HostError."""
     with _watched(target, False) as watch:
-        found = Containers(watch, target, wanted)
-        try:
-            yield found
-        finally:
-            found.end()
+        yield Containers(watch, target, wanted)
 
 
 @contextmanager

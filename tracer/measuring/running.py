@@ -63,6 +63,7 @@ class Watch:
         self._denials = refused
         self._log = log
         self._counted: Dict[Tuple[int, str], int] = {}
+        self._jobs: List[Job] = []
 
     def start(self, script: str) -> Job:
         """Start a shell script in a recording of its own."""
@@ -74,7 +75,8 @@ class Watch:
                 stderr=log,
                 start_new_session=True,
             )
-        return Job(command, process)
+        self._jobs.append(Job(command, process))
+        return self._jobs[-1]
 
     def finish(self, job: Job) -> None:
         """
@@ -88,10 +90,21 @@ class Watch:
                 return
             if self._is_in_vain(job):
                 break
+        self._kill(job)
+
+    def _kill(self, job: Job) -> None:
         with suppress(ProcessLookupError):
             os.killpg(job.process.pid, signal.SIGKILL)
-        self.end([job])
         job.process.wait()
+        self.end([job])
+
+    def close(self) -> None:
+        """End whatever of all that was started is left."""
+        for job in self._jobs:
+            if job.process.poll() is None:
+                self._kill(job)
+        self.end(self._jobs)
+        self.wait_for_tasks(frozenset(self.containers(self._jobs).values()), 0)
 
     def _is_in_vain(self, job: Job) -> bool:
         early = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - IN_VAIN
@@ -221,7 +234,11 @@ def _name(architecture: int, number: int) -> str:
 def watching(log: Path) -> Iterator[Watch]:
     """Record what is started while in this context. Raises HostError, see `program.load`."""
     with own() as recorder, denials.counting(recorder.threads) as refused:
-        yield Watch(recorder, refused, log)
+        watch = Watch(recorder, refused, log)
+        try:
+            yield watch
+        finally:
+            watch.close()
 
 
 def finished(watch: Watch, jobs: Iterator[Job], at_once: int) -> List[Job]:
