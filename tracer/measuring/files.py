@@ -1,8 +1,8 @@
 """
 Which runtime files are measured: root's own, that do not change meanwhile.
 
-What a file is says `container.runtime_file`. A runtime is executed as root here, so the file must be
-one that root alone could have placed.
+`container.runtime_file` says what a file is. A runtime is executed as root here, so the file must
+be one that root alone could have placed.
 """
 
 from __future__ import annotations
