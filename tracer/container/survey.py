@@ -8,7 +8,9 @@ import os
 import shutil
 from typing import FrozenSet, List
 
-from tracer.container.engines import Ask, ask, runtime_version
+from tracer.container.engines import Ask, ask
+from tracer.container.runtime_file import read_runtime
+from tracer.errors import InputError
 from tracer.finding import Finding, good, note
 
 RUNTIMES = ("runc", "crun")
@@ -21,7 +23,7 @@ def findings(measured: FrozenSet[str], ask: Ask = ask) -> List[Finding]:
 
     `measured`: the runtimes whose floor is known.
     """
-    return [_podman(ask), _docker(ask), *(_runtime(name, measured, ask) for name in RUNTIMES)]
+    return [_podman(ask), _docker(ask), *(_runtime(name, measured) for name in RUNTIMES)]
 
 
 def _podman(ask: Ask) -> Finding:
@@ -42,11 +44,15 @@ def _docker(ask: Ask) -> Finding:
     return good("docker", server)
 
 
-def _runtime(name: str, measured: FrozenSet[str], ask: Ask) -> Finding:
+def _runtime(name: str, measured: FrozenSet[str]) -> Finding:
     path = shutil.which(name, path=PLACES)
     if not path:
         return note(name, "not found", "install it to record containers that run under it")
-    version = runtime_version(path, ask) or "version unknown"
+    try:
+        version = read_runtime(path).version or "version unknown"
+    except InputError as error:
+        return note(name, str(error), "install it anew")
     if name not in measured:
-        return note(name, version, "its own calls were never measured: scripts/measure-floor")
-    return good(name, f"{version}, measured")
+        hint = "its own calls were never measured: scripts/measure-floor"
+        return note(name, f"{version} ({path})", hint)
+    return good(name, f"{version} ({path}), measured")
