@@ -185,7 +185,7 @@ class Watch:
         }
         found: Dict[int, FrozenSet[str]] = {}
         for (recording, name), count in _by_name(counted, standings, places).items():
-            if count > self._counted.get((recording, name), 0) and recording in recordings:
+            if count > self._counted.get((recording, name), 0):
                 self._counted[recording, name] = count
                 found[recording] = found.get(recording, frozenset()) | {name}
         return found
@@ -201,14 +201,15 @@ def _by_name(
     standings: Mapping[int, denials.Standing],
     places: Mapping[Tuple[int, int], int],
 ) -> Mapping[Tuple[int, str], int]:
-    """How often what was refused to a runtime, by the recording and the call's name."""
+    """How often what was refused to the runtime in these places, by recording and call's name."""
+    own = set(places.values())
     found: Dict[Tuple[int, str], int] = {}
     for kind, denied in counted.items():
         recording = kind.recording
         if not recording and kind.place in standings:
             place = standings[kind.place].place
             recording = places.get((place.namespace, place.born), 0)
-        if recording and denied.comm not in (ENDS, LASTS):
+        if recording in own and denied.comm not in (ENDS, LASTS):
             key = (recording, _name(kind.architecture, kind.number))
             found[key] = found.get(key, 0) + denied.count
     return found
