@@ -14,6 +14,7 @@ from typing import Callable, Iterator, List, Sequence, Tuple
 from tracer.errors import HostError
 from tracer.measuring.counting import count
 from tracer.measuring.observing import Outcome, Target, containers, observe_starts
+from tracer.measuring.running import Watch, watching
 from tracer.measuring.tally import FIRST_WAVE, Tallies, Tally, first_refusals, pairs, showing
 from tracer.measuring.tally import trials_of, with_substitutes
 from tracer.measuring.variants import CONTAINERS, NOTHING, Refusal, Start
@@ -27,8 +28,18 @@ CONTAINERS_EACH = 2
 MOST_ROUNDS = 30
 MOST_AT_ONCE = 400  # starts that are recorded together: they fit the kernel's maps with ease
 
+LOG = "log"
+
 Progress = Callable[[str, int, int], None]  # what is being done; so many are done; of so many
 Seen = Sequence[Tuple[int, "frozenset[str]"]]  # the number of a sample, and its calls
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured, and the recorder that it is measured with."""
+
+    watch: Watch
+    target: Target
 
 
 @dataclass(frozen=True)
@@ -42,15 +53,16 @@ class Subject:
 
 def measure(subject: Subject, target: Target, samples: int, progress: Progress) -> Iterator[Floor]:
     """Yield the four floors of a runtime. `target`'s no-new-privileges is of no matter here."""
-    for no_new_privileges in (False, True):
-        chosen = replace(target, no_new_privileges=no_new_privileges)
-        title = "no-new-privileges, " if no_new_privileges else ""
-        seen = starts(chosen, samples, _named(progress, f"{title}starts"))
-        tried = start_trials(chosen, seen, _named(progress, f"{title}starts, refused calls"))
-        yield _floor(subject, no_new_privileges, "start", seen, tried)
-        seen = execs(chosen, samples, _named(progress, f"{title}execs"))
-        tried = exec_trials(chosen, seen, _named(progress, f"{title}execs, refused calls"))
-        yield _floor(subject, no_new_privileges, "exec", seen, tried)
+    with watching(target.place / LOG) as watch:
+        for no_new_privileges in (False, True):
+            bench = Bench(watch, replace(target, no_new_privileges=no_new_privileges))
+            title = "no-new-privileges, " if no_new_privileges else ""
+            seen = starts(bench, samples, _named(progress, f"{title}starts"))
+            tried = start_trials(bench, seen, _named(progress, f"{title}starts, refused calls"))
+            yield _floor(subject, no_new_privileges, "start", seen, tried)
+            seen = execs(bench, samples, _named(progress, f"{title}execs"))
+            tried = exec_trials(bench, seen, _named(progress, f"{title}execs, refused calls"))
+            yield _floor(subject, no_new_privileges, "exec", seen, tried)
 
 
 Steps = Callable[[int, int], None]
@@ -82,40 +94,44 @@ def _floor(
     )
 
 
-def starts(target: Target, wanted: int, progress: Steps) -> Seen:
+def starts(bench: Bench, wanted: int, progress: Steps) -> Seen:
     """Start at least so many containers that work; raises HostError if most do not."""
     found: List[Tuple[int, frozenset[str]]] = []
     size = -(-wanted // PARTS)
     for part in range(2 * PARTS):
         some = [Start(number) for number in range(part * size, (part + 1) * size)]
-        found += _samples(observe_starts(target, some, busy=part % PARTS in BUSY))
+        found += _samples(
+            observe_starts(bench.watch, bench.target, some, busy=part % PARTS in BUSY)
+        )
         progress(len(found), wanted)
         if len(found) >= wanted:
             return found
-    raise HostError(f"{target.path}: only {len(found)} of {wanted} starts worked")
+    raise HostError(f"{bench.target.path}: only {len(found)} of {wanted} starts worked")
 
 
-def execs(target: Target, wanted: int, progress: Steps) -> Seen:
+def execs(bench: Bench, wanted: int, progress: Steps) -> Seen:
     """Execute at least so many programs; raises HostError if most do not work."""
     found: List[Tuple[int, frozenset[str]]] = []
     size = min(wanted, len(CONTAINERS))
-    with containers(target, [(number, NOTHING) for number in range(size)]) as lasting:
+    with containers(
+        bench.watch, bench.target, [(number, NOTHING) for number in range(size)]
+    ) as lasting:
         for round in range(2 * (wanted // size + 1)):
             busy = round % PARTS in BUSY
             found += _samples(lasting.execute(round, sorted(lasting.running), busy))
             progress(len(found), wanted)
             if len(found) >= wanted:
                 return found
-    raise HostError(f"{target.path}: only {len(found)} of {wanted} execs worked")
+    raise HostError(f"{bench.target.path}: only {len(found)} of {wanted} execs worked")
 
 
 def _samples(outcomes: Sequence[Outcome]) -> Seen:
     return [(outcome.number, outcome.calls) for outcome in outcomes if outcome.worked]
 
 
-def start_trials(target: Target, seen: Seen, progress: Steps) -> Tuple[RefusalTrial, ...]:
+def start_trials(bench: Bench, seen: Seen, progress: Steps) -> Tuple[RefusalTrial, ...]:
     """Refuse each call of the samples in starts that make it, and those that stand in for it."""
-    return _trials(seen, lambda tallies: _try_starts(target, seen, tallies, progress))
+    return _trials(seen, lambda tallies: _try_starts(bench, seen, tallies, progress))
 
 
 def _trials(seen: Seen, attempt: Callable[[Tallies], None]) -> Tuple[RefusalTrial, ...]:
@@ -131,7 +147,7 @@ def _trials(seen: Seen, attempt: Callable[[Tallies], None]) -> Tuple[RefusalTria
     return trials_of({**alone, **together, **pairwise})
 
 
-def _try_starts(target: Target, seen: Seen, tallies: Tallies, progress: Steps) -> None:
+def _try_starts(bench: Bench, seen: Seen, tallies: Tallies, progress: Steps) -> None:
     while tallies:
         progress(sum(tally.is_done for tally in tallies.values()), len(tallies))
         wave = [
@@ -141,7 +157,7 @@ def _try_starts(target: Target, seen: Seen, tallies: Tallies, progress: Steps) -
         ]
         if not wave:
             return
-        _add(tallies, observe_starts(target, wave[:MOST_AT_ONCE]))
+        _add(tallies, observe_starts(bench.watch, bench.target, wave[:MOST_AT_ONCE]))
 
 
 def _next(seen: Seen, refusal: Refusal, tally: Tally) -> Iterator[int]:
@@ -157,19 +173,19 @@ def _add(tallies: Tallies, outcomes: Sequence[Outcome]) -> None:
         tallies[outcome.refusal].add(outcome.calls, refused, outcome.worked)
 
 
-def exec_trials(target: Target, seen: Seen, progress: Steps) -> Tuple[RefusalTrial, ...]:
+def exec_trials(bench: Bench, seen: Seen, progress: Steps) -> Tuple[RefusalTrial, ...]:
     """
     As `start_trials`, for execs. A call that the start of the container itself needs cannot be
     refused to an exec alone: it gets no trial.
     """
-    return _trials(seen, lambda tallies: _try_execs(target, seen, tallies, progress))
+    return _trials(seen, lambda tallies: _try_execs(bench, seen, tallies, progress))
 
 
-def _try_execs(target: Target, seen: Seen, tallies: Tallies, progress: Steps) -> None:
+def _try_execs(bench: Bench, seen: Seen, tallies: Tallies, progress: Steps) -> None:
     if not tallies:
         return
     wanted = [(number, refusal) for refusal in tallies for number in _containers_for(seen, refusal)]
-    with containers(target, wanted) as lasting:
+    with containers(bench.watch, bench.target, wanted) as lasting:
         for round in numbers():
             progress(sum(tally.is_done for tally in tallies.values()), len(tallies))
             places = [

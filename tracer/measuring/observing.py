@@ -9,14 +9,14 @@ import os
 import shlex
 import socket
 import subprocess
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from tracer.errors import HostError
 from tracer.measuring.place import cgroups_removed
-from tracer.measuring.running import Job, Shown, Watch, finished, watching
+from tracer.measuring.running import Job, Shown, Watch, finished
 from tracer.measuring.variants import (
     CGROUP,
     CONTAINERS,
@@ -74,9 +74,11 @@ class Outcome:
     worked: bool
 
 
-def observe_starts(target: Target, starts: Sequence[Start], busy: bool = False) -> List[Outcome]:
+def observe_starts(
+    watch: Watch, target: Target, starts: Sequence[Start], busy: bool = False
+) -> List[Outcome]:
     """Make these starts; return what each showed, in their order. Raises HostError."""
-    with _watched(target, busy) as watch:
+    with _surroundings(target), busy_processors() if busy else nullcontext():
         jobs = finished(watch, (_started(watch, target, start) for start in starts), AT_ONCE)
         containers = watch.containers(jobs)
         recordings = frozenset(containers.values())
@@ -88,7 +90,8 @@ def observe_starts(target: Target, starts: Sequence[Start], busy: bool = False) 
             _outcome(start.number, start.refusal, job, shown.get(containers.get(job.command, 0)))
             for start, job in zip(starts, jobs)
         ]
-        _check(watch, target, outcomes, recordings)
+        watch.release(jobs)
+    _check(watch, target, outcomes)
     return outcomes
 
 
@@ -185,7 +188,7 @@ class Containers:
             _outcome(which.container, self._refusals[place], job, shown[self._recordings[place]])
             for place, which, job in zip(places, executions, jobs)
         ]
-        _check(self._watch, self._target, outcomes, recordings)
+        _check(self._watch, self._target, outcomes)
         return outcomes
 
     def _executed(self, place: int, execution: Execution) -> Job:
@@ -200,22 +203,26 @@ class Containers:
         )
         return self._watch.start(script)
 
+    def end(self) -> None:
+        """End all containers."""
+        self._watch.release(self._jobs)
+
 
 @contextmanager
-def containers(target: Target, wanted: Sequence[Tuple[int, Refusal]]) -> Iterator[Containers]:
+def containers(
+    watch: Watch, target: Target, wanted: Sequence[Tuple[int, Refusal]]
+) -> Iterator[Containers]:
     """Give running containers, each with a number and a refusal. Raises HostError."""
-    with _watched(target, False) as watch:
-        yield Containers(watch, target, wanted)
+    with _surroundings(target):
+        found = Containers(watch, target, wanted)
+        yield found
+        found.end()
 
 
 @contextmanager
-def _watched(target: Target, busy: bool) -> Iterator[Watch]:
-    with ExitStack() as opened:
-        opened.enter_context(cgroups_removed(CGROUP))
-        opened.enter_context(_terminals(target.place / CONSOLE))
-        if busy:
-            opened.enter_context(busy_processors())
-        yield opened.enter_context(watching(target.place / "log"))
+def _surroundings(target: Target) -> Iterator[None]:
+    with cgroups_removed(CGROUP), _terminals(target.place / CONSOLE):
+        yield
 
 
 @contextmanager
@@ -230,9 +237,7 @@ def _terminals(path: Path) -> Iterator[None]:
             path.unlink()
 
 
-def _check(
-    watch: Watch, target: Target, outcomes: Sequence[Outcome], recordings: FrozenSet[int]
-) -> None:
+def _check(watch: Watch, target: Target, outcomes: Sequence[Outcome]) -> None:
     """Without a single success something is wrong with the host; what it is the runtime says."""
     plain = [outcome for outcome in outcomes if outcome.refusal == NOTHING]
     if plain and not any(outcome.worked for outcome in plain):

@@ -20,6 +20,7 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence,
 from tracer import syscalls
 from tracer.errors import HostError
 from tracer.kernel import denials, wire
+from tracer.kernel.denials import Place
 from tracer.kernel.recorder import Content, Recorder, own
 from tracer.measuring.variants import ENDS, LASTS
 from tracer.session.assembly import Doubts, architecture_of, head_reasons
@@ -27,7 +28,7 @@ from tracer.session.assembly import Doubts, architecture_of, head_reasons
 ENDS_WITHIN = 10  # seconds: one command, and then what it has started
 IN_VAIN = 2_000_000_000  # ns that a command may go on after its container has ended
 WAIT_SECONDS = 0.25
-LOOK_SECONDS = 0.005
+LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ class Job:
 
 
 class Watch:
-    """The recorder and the counting of denials, for as long as a batch of commands takes."""
+    """
+    The recorder and the counting of denials. What is known of a command and its container stays
+    until it is released.
+    """
 
     def __init__(self, recorder: Recorder, refused: denials.Denials, log: Path) -> None:
         self._recorder = recorder
@@ -98,13 +102,24 @@ class Watch:
         job.process.wait()
         self.end([job])
 
-    def close(self) -> None:
-        """End whatever of all that was started is left."""
-        for job in self._jobs:
+    def release(self, jobs: Sequence[Job]) -> None:
+        """End what is left of these commands and their containers, and forget all about them."""
+        for job in jobs:
             if job.process.poll() is None:
                 self._kill(job)
-        self.end(self._jobs)
-        self.wait_for_tasks(frozenset(self.containers(self._jobs).values()), 0)
+        self.end(jobs)
+        begun = frozenset(self.containers(jobs).values())
+        self.wait_for_tasks(begun, 0)
+        heads = self._recorder.heads()
+        self._denials.forget(
+            {Place("", heads[found].namespace, heads[found].namespace_born) for found in begun}
+        )
+        self._recorder.release(begun | {job.command for job in jobs})
+        self._jobs = [job for job in self._jobs if job not in jobs]
+
+    def close(self) -> None:
+        """End whatever is left of all that was started."""
+        self.release(self._jobs)
 
     def _is_in_vain(self, job: Job) -> bool:
         early = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - IN_VAIN
