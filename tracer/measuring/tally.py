@@ -14,7 +14,8 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence,
 from tracer.measuring.variants import Refusal
 from tracer.profile.floors import ANSWERS, LEAST_REFUSED, RefusalTrial
 
-# If so many starts that saw a refusal failed, and none of them worked, others would fail, too.
+# If so many starts that saw a refusal failed, and none of them worked, others would fail, too. Fewer
+# failures may have another cause.
 ENOUGH_FAILED = 3
 # So many attempts at most: what is not refused in these is too rare to be judged.
 MOST_ATTEMPTS = 40
@@ -45,8 +46,14 @@ class Tally:
     @property
     def is_done(self) -> bool:
         """Whether more attempts would tell nothing more, or seldom enough."""
-        decided = self.failed == self.refused >= ENOUGH_FAILED
-        return decided or self.refused >= self.least or self.made >= MOST_ATTEMPTS
+        if self.made >= MOST_ATTEMPTS or self.failed == self.refused >= ENOUGH_FAILED:
+            return True
+        return self.refused >= self.least and not self.is_doubtful
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the failures may have had another cause: a busy host, for example."""
+        return 0 < self.failed < ENOUGH_FAILED
 
     @property
     def wanted(self) -> int:
@@ -55,7 +62,7 @@ class Tally:
             return 0
         if not self.made:
             return FIRST_WAVE
-        missing = self.least - self.refused
+        missing = max(self.least - self.refused, 1)
         likely = -(-missing * self.made // max(self.refused, 1))
         return min(likely, MOST_ATTEMPTS - self.made)
 
@@ -114,13 +121,18 @@ def _is_survived(tally: Tally) -> bool:
 def trials_of(tallies: Mapping[Refusal, Tally]) -> Tuple[RefusalTrial, ...]:
     """
     Return what was learnt: of single calls all that was refused; of several the failures alone,
-    which say that the calls can stand in for each other, and the smallest such groups.
+    which say that the calls can stand in for each other, and the smallest such groups. Failures
+    that are too few to be sure of their cause are left out: the call stays unknown.
     """
-    failed = [refusal for refusal, tally in tallies.items() if tally.failed]
+    sure = {
+        refusal: tally
+        for refusal, tally in tallies.items()
+        if tally.refused and not tally.is_doubtful
+    }
+    failed = [refusal for refusal, tally in sure.items() if tally.failed]
     return tuple(
         RefusalTrial(refusal.calls, refusal.answer, tally.refused, tally.failed)
-        for refusal, tally in sorted(tallies.items(), key=lambda item: _order(item[0]))
-        if tally.refused
+        for refusal, tally in sorted(sure.items(), key=lambda item: _order(item[0]))
         if len(refusal.calls) == 1 or (tally.failed and not _is_explained(refusal, failed))
     )
 

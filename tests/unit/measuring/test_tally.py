@@ -64,7 +64,8 @@ def test_attempts_end_when_they_would_tell_nothing_more():
     assert tally(ENOUGH_FAILED, ENOUGH_FAILED).wanted == 0
     assert tally(LEAST_REFUSED - 1).wanted == 1
     assert tally(LEAST_REFUSED).wanted == 0
-    assert tally(LEAST_REFUSED - 1, 1).wanted == 1
+    assert tally(LEAST_REFUSED, 1).wanted == tally(LEAST_REFUSED, 2).wanted == 1
+    assert tally(LEAST_REFUSED, ENOUGH_FAILED).wanted == 0
     assert Tally(made=MOST_ATTEMPTS).wanted == 0
 
 
@@ -116,6 +117,16 @@ def test_trials_of_several_calls_say_only_what_fails_and_why():
         RefusalTrial(("close",), "EPERM", 10, 0),
         RefusalTrial(("fcntl", "openat2"), "EPERM", 4, 4),
     )
+
+
+def test_few_failures_prove_nothing():
+    """A start may fail because the host is busy: failures that do not repeat are left out."""
+    tallies = {
+        Refusal(("close",), "EPERM"): tally(MOST_ATTEMPTS, ENOUGH_FAILED - 1),
+        Refusal(("close",), "ENOSYS"): tally(MOST_ATTEMPTS, ENOUGH_FAILED),
+    }
+
+    assert trials_of(tallies) == (RefusalTrial(("close",), "ENOSYS", MOST_ATTEMPTS, ENOUGH_FAILED),)
 
 
 def test_a_trial_repeats_the_samples_that_showed_its_calls():
