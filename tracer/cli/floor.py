@@ -124,11 +124,11 @@ def measure(samples: int, path: Optional[str]) -> int:
     """
     Measure what a runtime of this host calls before a container's program runs.
 
-    PATH is the file of a runc or crun that root alone could have placed; without it, those in the
-    system's directories are measured that are not measured yet. Needs root, and up to some minutes:
-    containers are started and executed in, with a root directory that this command makes itself,
-    and calls are refused to some of them, to see which calls the runtime can do without. The result
-    lies in /var/lib/seccomp-trace, and every command uses it.
+    PATH is the file of a runc or crun that root alone could have placed, or its name in the
+    system's directories. Without it, those there are measured that are not measured yet. It needs
+    root and some minutes: containers are started and executed in, with a root directory that this
+    command makes itself, and calls are refused to some of them, to see which calls the runtime can
+    do without. The result lies in /var/lib/seccomp-trace, and every command uses it.
     """
     from tracer.measuring import files
 

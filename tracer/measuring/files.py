@@ -17,16 +17,19 @@ from tracer.profile.floors import Floor
 from tracer.session.assembly import this_host
 
 MEASURABLE = ("runc", "crun")
-SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_DIRECTORIES = "/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin".split()
 
 
-def runtime_at(path: str) -> RuntimeFile:
+def runtime_at(word: str) -> RuntimeFile:
     """
-    Return what the file of a runtime is; raises InputError for a path that is no runtime's, or a
-    file that others than root could have placed.
+    Return what the file of a runtime is. `word`: its path or, without a slash, its name in the
+    system's directories.
+
+    Raises InputError for what is no runtime, or a file that others than root could have placed.
     """
-    if not os.path.lexists(path):
-        raise InputError(f"{path}: there is no such file")
+    path = word if "/" in word else _in_system(word)
+    if not path or not os.path.lexists(path):
+        raise InputError(f"{word}: there is no such file")
     found = read_runtime(os.path.abspath(path))
     if not found.owned:
         raise InputError(
@@ -39,15 +42,13 @@ def runtime_at(path: str) -> RuntimeFile:
 
 
 def installed() -> List[RuntimeFile]:
-    """Return the measurable runtimes in the system's directories; those that cannot be read not."""
-    found: List[RuntimeFile] = []
-    for name in MEASURABLE:
-        for directory in SYSTEM_DIRECTORIES.split(":"):
-            path = os.path.join(directory, name)
-            if os.path.lexists(path):
-                found.append(runtime_at(path))
-                break
-    return found
+    """Return the runtimes in the system's directories; raises InputError as `runtime_at`."""
+    return [runtime_at(name) for name in MEASURABLE if _in_system(name)]
+
+
+def _in_system(name: str) -> str:
+    paths = (os.path.join(directory, name) for directory in SYSTEM_DIRECTORIES)
+    return next((path for path in paths if os.path.lexists(path)), "")
 
 
 def unmeasured(runtimes: Sequence[RuntimeFile], floors: Sequence[Floor]) -> List[RuntimeFile]:

@@ -14,8 +14,8 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence,
 from tracer.measuring.variants import Refusal
 from tracer.profile.floors import ANSWERS, LEAST_REFUSED, RefusalTrial
 
-# If so many starts that saw a refusal failed, and none of them worked, others would fail, too. Fewer
-# failures may have another cause.
+# If so many starts that saw a refusal failed, and none of them worked, others would fail, too.
+# Fewer failures may have another cause.
 ENOUGH_FAILED = 3
 # So many attempts at most: what is not refused in these is too rare to be judged.
 MOST_ATTEMPTS = 40
