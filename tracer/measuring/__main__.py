@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tracer.cli.floor import Progress
 from tracer.errors import SeccompTraceError
 from tracer.files import prepare, read_text
 from tracer.host_floors import united
@@ -33,7 +34,7 @@ def main(paths: "tuple[str, ...]", samples: int, data: str) -> None:
     try:
         for path in paths:
             runtime = runtime_at(path)
-            new = measure(runtime, samples, lambda *progress: click.echo(progress, err=True))
+            new = measure(runtime, samples, Progress(f"{runtime.name} {runtime.version}"))
             whole = united(read_floors(read_text(data), data), new)
             with prepare(data, lambda text: True) as destination:
                 destination.write(render_floors(sorted(whole, key=_order)))
