@@ -130,7 +130,7 @@ def test_a_runtime_that_others_could_have_placed_is_not_executed(entering: "tupl
         copy = Path(directory) / "crun"
         shutil.copy(source, copy)
 
-        done = floor(entering, "measure", "--samples", "1", str(copy))
+        done = floor(entering, "measure", "--samples", "10", str(copy))
 
     assert done.returncode == 2
     assert done.stdout == "" and len(done.stderr.splitlines()) == 1

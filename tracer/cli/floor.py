@@ -14,11 +14,13 @@ import click
 
 from tracer import host_floors
 from tracer.cli import complain, options, say
+from tracer.container.runtime_file import RuntimeFile
 from tracer.errors import HostError, InputError
 from tracer.profile.floor_choice import labels
 from tracer.profile.floors import REQUIRED, SURVIVABLE, Floor, upstream, version_order
 
 PACKAGE, HOST = "package", "host"
+LEAST_SAMPLES = 10  # fewer would pass for a measurement, and miss what is a little rare
 COLUMNS = "{:<16} {:<13} {:>7}  {:<10}  {}"
 
 
@@ -114,7 +116,7 @@ def _machine(architecture: str) -> str:
 @floor.command()
 @click.option(
     "--samples",
-    type=click.IntRange(1, 100_000),
+    type=click.IntRange(LEAST_SAMPLES, 100_000),
     default=200,
     show_default=True,
     help="So many starts and execs of each kind.",
@@ -130,22 +132,10 @@ def measure(samples: int, path: Optional[str]) -> int:
     command makes itself, and calls are refused to some of them, to see which calls the runtime can
     do without. The result lies in /var/lib/seccomp-trace, and every command uses it.
     """
-    from tracer.measuring import files
-
     if os.geteuid() != 0:
         raise HostError("measuring a runtime needs root", "sudo seccomp-trace floor measure")
-    known = host_floors.measured()
-    if known.problem:
-        host_floors.own()
-    if path is not None:
-        wanted = [files.runtime_at(path)]
-    else:
-        installed = files.installed()
-        wanted = files.unmeasured(installed, known.floors)
-        if not installed:
-            raise InputError("neither runc nor crun is in the system's directories", "name a PATH")
-        if not wanted:
-            complain("every runtime in the system's directories is measured already; name a PATH")
+    wanted = _wanted(path)
+    host_floors.keep(())  # what cannot be kept is not worth minutes
     from tracer.measuring import apart
 
     for runtime in wanted:
@@ -154,6 +144,20 @@ def measure(samples: int, path: Optional[str]) -> int:
         click.echo(summary(found))
         say(f"written to {destination}\n")
     return 0
+
+
+def _wanted(path: Optional[str]) -> Sequence[RuntimeFile]:
+    from tracer.measuring import files
+
+    if path is not None:
+        return [files.runtime_at(path)]
+    installed = files.installed()
+    if not installed:
+        raise InputError("neither runc nor crun is in the system's directories", "name a PATH")
+    wanted = files.unmeasured(installed, host_floors.measured().floors)
+    if not wanted:
+        complain("every runtime in the system's directories is measured already; name a PATH")
+    return wanted
 
 
 class Progress:
