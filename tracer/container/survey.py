@@ -53,6 +53,6 @@ def _runtime(name: str, measured: FrozenSet[str]) -> Finding:
     except InputError as error:
         return note(name, str(error), "recordings name the runtime that it executes")
     if name not in measured:
-        hint = "its own calls were never measured: scripts/measure-floor"
+        hint = "its own calls were never measured: seccomp-trace floor measure"
         return note(name, f"{version} ({path})", hint)
     return good(name, f"{version} ({path}), measured")
