@@ -21,7 +21,7 @@ from tracer.profile.decide import (
     CRUN,
     NO_RUNTIME,
     RUNC,
-    RUNC_1_1,
+    RUNC_BEFORE_1_1_15,
     RUNTIMES,
     Answer,
     decide,
@@ -159,7 +159,7 @@ def test_an_unknown_name_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_1_1, ENOSYS), (CRUN, EPERM), (NO_RUNTIME, EPERM)]
+    ("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_BEFORE_1_1_15, ENOSYS), (CRUN, EPERM), (NO_RUNTIME, EPERM)]
 )
 def test_runc_answers_enosys_beyond_the_newest_call(runtime: str, answer: Answer):
     """
@@ -193,7 +193,7 @@ def test_the_number_zero_is_no_newest_call():
     assert decide(profile, syscalls.X86_64, "close") == EPERM
 
 
-@pytest.mark.parametrize(("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_1_1, EPERM)])
+@pytest.mark.parametrize(("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_BEFORE_1_1_15, EPERM)])
 def test_old_runc_left_out_a_host_that_is_not_named(runtime: str, answer: Answer):
     """
     Since 1.2 the prologue covers the host's own architecture in any case.
