@@ -17,7 +17,7 @@ from tracer.profile.floor_choice import AUTO, EXACT, FloorChoice, choose, is_mea
 from tracer.profile.floor_judgement import does_without, untried
 from tracer.profile.floors import NEVER, Floor, upstream
 from tracer.profile.model import Profile
-from tracer.profile.start_denials import FloorDenial, FloorJudge, joined
+from tracer.profile.start_denials import FloorDenial, FloorJudge, joined, same_but_action
 from tracer.recording import RUNTIME, Recording, Run
 
 
@@ -108,10 +108,10 @@ def _fits(floor: Floor, run: Run) -> bool:
 def _untried(
     judge: FloorJudge, counted: Iterable[Floor], denials: Iterable[FloorDenial]
 ) -> Iterator[Tuple[Floor, Tuple[str, ...]]]:
-    failing = {floor for denial in denials for floor in denial.floors}
+    failing = {same_but_action(floor) for denial in denials for floor in denial.floors}
     for floor in counted:
-        names = () if floor in failing else untried(floor, judge.answers(floor))
-        if names:
+        names = untried(floor, judge.answers(floor))
+        if names and same_but_action(floor) not in failing:
             yield floor, names
 
 

@@ -42,13 +42,13 @@ def floor_missing(subject: Subject) -> Iterator[Remark]:
     judge = FloorJudge(subject.profile, _capabilities(subject))
     found = list(judge.denials(floors, lambda floor: True))
     severity = ERROR if _starts_nowhere(floors, found) else NOTE
-    for denial in joined(_worth_saying(found)):
+    for denial in joined(found):
         yield Remark(
             "floor-missing",
             severity if denial.action == "start" else NOTE,
             f"{subject.root}.syscalls",
             _message(denial, len(hosts) > 1),
-            "allow it, or use the profile under another runtime or version",
+            "allow what it needs, or use the profile under another runtime or version",
         )
 
 
@@ -69,14 +69,6 @@ def _starts_nowhere(floors: Sequence[Floor], denials: Sequence[FloorDenial]) -> 
     failing = {floor for denial in denials if denial.always for floor in denial.floors}
     starts = [floor for floor in floors if floor.action == "start"]
     return bool(starts) and failing.issuperset(starts)
-
-
-def _worth_saying(denials: Sequence[FloorDenial]) -> Iterator[FloorDenial]:
-    """Leave out execs into containers that do not start."""
-    unstarted = {denial.floors[0].key[:-1] for denial in denials if denial.action == "start"}
-    for denial in denials:
-        if denial.action == "start" or denial.floors[0].key[:-1] not in unstarted:
-            yield denial
 
 
 def _message(denial: FloorDenial, several_hosts: bool) -> str:

@@ -9,7 +9,7 @@ together. Which floors matter is the caller's choice: `check_starts` has it for 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import AbstractSet, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from tracer.errors import InputError
 from tracer.profile.decide import kind_of
@@ -99,15 +99,33 @@ def joined(denials: Iterable[FloorDenial]) -> Tuple[FloorDenial, ...]:
     """
     Return denials with those of equal cause united, what counts first.
 
-    A floor that fails alike in several containers is told once.
+    A floor that fails alike in several containers is told once. An exec is not worth telling where
+    no container starts that it could be about.
     """
     once: Dict[FloorDenial, bool] = {}
-    for denial in denials:
+    for denial in _worth_telling(tuple(denials)):
         key = replace(denial, counts=False)
         once[key] = once.get(key, False) or denial.counts
     both = _united((replace(denial, counts=counts) for denial, counts in once.items()), _versioned)
     alike = _united(both, _alike)
     return tuple(sorted(alike, key=lambda denial: (not denial.counts, *_alike(denial))))
+
+
+def _worth_telling(denials: Sequence[FloorDenial]) -> Iterator[FloorDenial]:
+    unstarted = {
+        same_but_action(floor)
+        for denial in denials
+        if denial.action == "start" and denial.always
+        for floor in denial.floors
+    }
+    for denial in denials:
+        if denial.action == "start" or same_but_action(denial.floors[0]) not in unstarted:
+            yield denial
+
+
+def same_but_action(floor: Floor) -> Tuple[object, ...]:
+    """Return what the floor of a start has in common with that of an exec there."""
+    return floor.key[:-1]
 
 
 def _united(
