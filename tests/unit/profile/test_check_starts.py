@@ -161,10 +161,11 @@ def test_a_start_that_depends_on_capabilities_is_judged_by_each_run():
     admin = Capabilities(0, HOST, 0, mask, mask, mask, 0)
     rule = Rule(("statx",), model.ALLOW, includes=Circumstances(capabilities=("CAP_SYS_ADMIN",)))
     profile = replace(WITHOUT_STATX, rules=(*WITHOUT_STATX.rules, rule))
-    exact = {"choice": "exact", "profile": profile}
 
-    assert told(judged(run(capabilities=admin), **exact)) == []
-    assert told(judged(run(capabilities=admin), run(), **exact)) == [(True, "runc 1.3.6")]
+    alone = judged(run(capabilities=admin), choice="exact", profile=profile)
+    both = judged(run(capabilities=admin), run(), choice="exact", profile=profile)
+
+    assert (told(alone), told(both)) == ([], [(True, "runc 1.3.6")])
 
 
 # --- What the runtime alone called ---
