@@ -25,8 +25,8 @@ from tracer.profile.decide import (
     RUNTIMES,
     Answer,
     decide,
-    kind_of,
     export,
+    kind_of,
 )
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.resolve import alternatives, resolve
