@@ -30,6 +30,7 @@ from tracer.text import printable
 
 REQUIRED = "required"
 _DEPENDS = "depends"
+# What is added to the answer, in the order of lines.
 _REMARKS = {
     DENIED: "",
     _DEPENDS: " for some arguments",
@@ -64,10 +65,10 @@ def check(
     """
     List the recorded calls that PROFILE would deny: who made them, and when.
 
-    Also lists the measured runtimes under which PROFILE starts no container. Exit code 1 if PROFILE
-    denies a recorded call, or if a container would not start under the runtime that ran; 0 if not.
-    Notes do not count. Neither do calls that depend on arguments, which are not recorded. Rules for
-    certain capabilities are judged by those that each container had.
+    Also lists the measured runtimes under which PROFILE starts no container, or no exec works. Exit
+    code 1 if PROFILE denies a recorded call, or if it would fail so under the runtime that ran; 0
+    if not. Notes do not count. Neither do calls that depend on arguments, which are not recorded.
+    Rules for certain capabilities are judged by those that each container had.
     """
     choice, measured = options.floors_for(runtime_floor)
     refuse_twice((profile, *recordings))
@@ -137,8 +138,9 @@ def _needed(whole: Recording) -> FrozenSet[str]:
 
 
 def _denial_lines(found: _Found, whole: Recording) -> Iterator[str]:
-    for denial, verdict in found.verdicts.items():
-        yield _denial_line(denial, verdict, whole)
+    for verdict in _REMARKS:
+        for denial in found.of(verdict):
+            yield _denial_line(denial, verdict, whole)
 
 
 def _denial_line(denial: Denial, verdict: str, whole: Recording) -> str:
