@@ -47,7 +47,7 @@ _NAMED_AT_MOST = 4
 @click.option(
     "--runtime-floor",
     "runtime_floor",
-    default=options.AUTO,
+    default="auto",
     show_default=True,
     metavar="auto|exact|all|none|NAME[-VERSION],...",
     help="Runtimes under which containers have to start: the version that ran (auto also notes "

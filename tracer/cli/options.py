@@ -5,7 +5,7 @@ Options that several commands have, and what their values mean.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, FrozenSet, Optional, Tuple, TypeVar
+from typing import Any, Callable, Optional, Tuple, TypeVar
 
 import click
 from click import Context, Parameter
@@ -17,7 +17,6 @@ from tracer.profile.floors import Floor
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
-AUTO = "auto"  # goes when its last caller does
 CAPABILITY_SETS = "docker|podman|none|CAP|MASK,..."
 
 
@@ -108,9 +107,3 @@ def floors_for(value: str) -> Tuple[FloorChoice, Tuple[Floor, ...]]:
         return read_choice(value, known.floors), known.floors
     except InputError as error:
         raise click.BadParameter(str(error), param_hint="--runtime-floor") from error
-
-
-def floor_names(value: str) -> FrozenSet[str]:
-    """Goes when its last caller does."""
-    choice, known = floors_for(value)
-    return frozenset(name for name, _ in choice.names)
