@@ -59,6 +59,18 @@ def runtime_floor(command: Decorated) -> Decorated:
     )(command)
 
 
+def runtime_floor_to_judge(command: Decorated) -> Decorated:
+    """--runtime-floor of a command that judges a profile."""
+    return click.option(
+        "--runtime-floor",
+        default="auto",
+        show_default=True,
+        metavar="auto|exact|all|none|NAME[-VERSION],...",
+        help="Runtimes under which containers have to start: the version that ran and later ones, "
+        "just that version, all measured, none, or these.",
+    )(command)
+
+
 def baseline(command: Decorated) -> Decorated:
     """--baseline."""
     return click.option(

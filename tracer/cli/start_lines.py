@@ -31,7 +31,7 @@ def start_lines(found: Starts) -> Iterator[str]:
     for denial in found.denials:
         verdict = DENIED if denial.counts else NOTE
         where = f" on {architectures_text([denial.architecture])}" if several else ""
-        yield f"{verdict:8} {denial.runtime:20} {_start_text(denial, where)}"
+        yield f"{verdict:8} {denial.runtime:20} {start_text(denial, where)}"
     for run in found.unmeasured:
         yield f"{NOTE:8} {printable(run.runtime, 20):20} {_unmeasured_text(run)}"
     for names, floors in _by_names(found.untried).items():
@@ -41,7 +41,8 @@ def start_lines(found: Starts) -> Iterator[str]:
         )
 
 
-def _start_text(denial: FloorDenial, where: str) -> str:
+def start_text(denial: FloorDenial, where: str = "") -> str:
+    """Return what fails, under which versions, and why."""
     privileges = " with no-new-privileges" if denial.no_new_privileges else ""
     under = f"under {described(denial.floors)}{where}{privileges}"
     always, sometimes = _FAILURES[denial.action]
