@@ -15,6 +15,7 @@
  */
 #include "recorder.h"
 #include "kernel.h"
+#include "event.h"
 #include "verdict.h"
 #include "monitor.h"
 #include "cgroup.h"

@@ -284,7 +284,7 @@ static __always_inline void note_own_container(const void *task)
 
 int on_fork(u64 *ctx)
 {
-	void *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	void *parent = PARENT(ctx), *child = CHILD(ctx);
 	struct thread *own = known(parent), *kept;
 	struct verdict next = {};
 	u32 level = level_of(child);
@@ -348,16 +348,16 @@ static __always_inline void forget_namespace(u64 id, const void *task, u32 level
 
 int on_exit(u64 *ctx)
 {
-	void *task = (void *)ctx[0];
+	void *task = SELF(ctx);
 	struct thread *self = known(task);
 	u32 level = level_of(task);
 
 	if (!self || !self->verdict.recording)
-		return 0;
+		return PASS;
 	if (!self->verdict.adopted)
 		count_task(self->verdict.recording, -1);
 	if (level)
 		forget_namespace(self->verdict.recording, task, level);
 	forget_stray(task);
-	return 0;
+	return PASS;
 }

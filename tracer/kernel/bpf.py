@@ -22,9 +22,10 @@ OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
 LINK_CREATE, ITERATOR_CREATE = 28, 33
 
 MAP_TYPE_TASK_STORAGE = 29
-PROG_TYPE_TRACING = 26
-# enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT, BPF_TRACE_ITER
-TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER = 23, 25, 28
+PROG_TYPE_TRACEPOINT, PROG_TYPE_TRACING = 5, 26
+# enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT, BPF_TRACE_ITER, BPF_PERF_EVENT
+TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER, PERF_EVENT = 23, 25, 28, 41
+SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
 LICENSE = b"GPL\0"
 LOG_SIZE = 1 << 20
 LOG_ALL, LOG_VERDICT = 1, 4  # include/linux/bpf_verifier.h: BPF_LOG_LEVEL1, BPF_LOG_STATS
@@ -104,21 +105,24 @@ def map_creation(descriptor: int) -> Tuple[int, int, int, int, int]:
     return kind, key, value, entries, flags
 
 
-def load_tracing(name: str, instructions: bytes, target: int, kind: int = TRACE_RAW_TP) -> int:
+def load_tracing(
+    name: str, instructions: bytes, target: int, kind: int = TRACE_RAW_TP, flags: int = 0
+) -> int:
     """
     Load a program for the BTF raw tracepoint whose type id is `target`; its descriptor.
 
-    With TRACE_FEXIT: for the return of the function whose type id that is. Raises VerifierError, or
-    OSError if the kernel refuses before it verifies.
+    With TRACE_FEXIT: for the return of the function whose type id that is. With PERF_EVENT: for a
+    trace event, whose number does not matter yet. Raises VerifierError, or OSError if the kernel
+    refuses before it verifies.
     """
     try:
-        return _load(name, instructions, (target, kind))
+        return _load(name, instructions, (target, kind, flags))
     except OSError as error:
-        log = _log_of(name, instructions, (target, kind))
+        log = _log_of(name, instructions, (target, kind, flags))
         raise VerifierError(error.errno or 0, log) from error
 
 
-def _log_of(name: str, instructions: bytes, where: Tuple[int, int]) -> str:
+def _log_of(name: str, instructions: bytes, where: Tuple[int, int, int]) -> str:
     """What the verifier says. Before 6.4 a log without room lacks its end, which says why."""
     log = ctypes.create_string_buffer(LOG_SIZE)
     for level in (LOG_ALL, LOG_VERDICT):
@@ -132,16 +136,17 @@ def _log_of(name: str, instructions: bytes, where: Tuple[int, int]) -> str:
 def _load(
     name: str,
     instructions: bytes,
-    where: Tuple[int, int],
+    where: Tuple[int, int, int],
     log: "Optional[ctypes.Array[ctypes.c_char]]" = None,
     level: int = 0,
 ) -> int:
-    target, kind = where
+    target, kind, flags = where
+    tracing = kind != PERF_EVENT
     code = ctypes.create_string_buffer(instructions, len(instructions))
     license_text = ctypes.create_string_buffer(LICENSE)
     attributes = struct.pack(
         "=IIQQIIQII16sIIIIQIIQII",
-        PROG_TYPE_TRACING,
+        PROG_TYPE_TRACING if tracing else PROG_TYPE_TRACEPOINT,
         len(instructions) // 8,
         ctypes.addressof(code),
         ctypes.addressof(license_text),
@@ -149,12 +154,12 @@ def _load(
         LOG_SIZE if log else 0,
         ctypes.addressof(log) if log else 0,
         0,
-        0,
+        flags,
         name.encode()[:15],
         0,
-        kind,
+        kind if tracing else 0,
         *(0, 0, 0, 0, 0, 0, 0),
-        target,
+        target if tracing else 0,
     )
     return call(PROG_LOAD, attributes)[0]
 
@@ -164,6 +169,11 @@ def attach_tracing(program: int, kind: int = TRACE_RAW_TP) -> int:
     if kind == TRACE_ITER:
         return call(LINK_CREATE, struct.pack("=IIIIQII", program, 0, kind, 0, 0, 0, 0))[0]
     return call(RAW_TRACEPOINT_OPEN, struct.pack("=QII", 0, program, 0))[0]
+
+
+def attach_event(program: int, event: int) -> int:
+    """Attach a program to an open trace event of perf's, which the link keeps; its descriptor."""
+    return call(LINK_CREATE, struct.pack("=IIIIQII", program, event, PERF_EVENT, 0, 0, 0, 0))[0]
 
 
 def iterated(link: int) -> bytes:
