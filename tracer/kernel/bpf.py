@@ -12,7 +12,7 @@ import ctypes
 import errno
 import os
 import struct
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import AbstractSet, Iterator, NamedTuple, Optional, Tuple
 
 NUMBERS = {"x86_64": 321, "aarch64": 280}
@@ -32,6 +32,8 @@ LOG_ALL, LOG_VERDICT = 1, 4  # include/linux/bpf_verifier.h: BPF_LOG_LEVEL1, BPF
 
 INFO_SIZE = 256
 RECURSION_MISSES = 208  # struct bpf_prog_info, since 5.12
+
+_holds_processor = False
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -251,7 +253,35 @@ def _element(
 ) -> None:
     room = ctypes.create_string_buffer(key, len(key))
     place = ctypes.addressof(value) if value is not None else 0
-    call(command, struct.pack("=IIQQQ", descriptor, 0, ctypes.addressof(room), place, 0))
+    with _unpreempted():
+        call(command, struct.pack("=IIQQQ", descriptor, 0, ctypes.addressof(room), place, 0))
+
+
+def hold_processor() -> None:
+    """
+    From now on, preempt this process by no other one while it is in a map.
+
+    The kernel skips classic programs on its processor meanwhile: see `preemption`.
+    """
+    global _holds_processor
+    _holds_processor = True
+
+
+@contextmanager
+def _unpreempted() -> Iterator[None]:
+    """A thread of real time gives way to no usual one: sched(7). Where that is refused, it may."""
+    policy = os.sched_getscheduler(0) if _holds_processor else None
+    if policy not in (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE):
+        yield
+        return
+    with suppress(PermissionError):
+        highest = os.sched_get_priority_max(os.SCHED_FIFO)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(highest))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
@@ -317,8 +347,9 @@ def _batch(attributes: bytes) -> Tuple[int, bool]:
     """How many entries one batch brought, and whether it was the last."""
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     number = NUMBERS[os.uname().machine]
-    result = int(_libc.syscall(number, MAP_LOOKUP_BATCH, buffer, len(attributes)))
-    code = ctypes.get_errno()
+    with _unpreempted():
+        result = int(_libc.syscall(number, MAP_LOOKUP_BATCH, buffer, len(attributes)))
+        code = ctypes.get_errno()
     if result < 0 and code != errno.ENOENT:
         raise OSError(code, os.strerror(code))
     return int(struct.unpack_from("=I", buffer.raw, 32)[0]), result < 0

@@ -15,7 +15,7 @@ from typing import Iterator
 
 TRACEFS = "/sys/kernel/tracing"
 
-# perf_event_open(2), and the calls that mount without a place; the latter have one number everywhere.
+# perf_event_open(2); and the calls that mount without a place, which have one number everywhere.
 OPEN = {"x86_64": 298, "aarch64": 241}
 FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432
 _CREATE = 6  # FSCONFIG_CMD_CREATE, include/uapi/linux/mount.h
@@ -90,7 +90,7 @@ def _call(which: int, *arguments: object) -> int:
 
 
 def is_reachable() -> bool:
-    """Whether this way can be taken here: a kernel with trace events of system calls, and tracefs."""
+    """Whether this way can be taken here: there are trace events of system calls, and tracefs."""
     with suppress(OSError):
         return number("raw_syscalls", "sys_enter") > 0
     return False

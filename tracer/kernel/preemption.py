@@ -2,24 +2,25 @@
 How programs are attached so that the kernel runs them each time: it must not preempt them.
 
 A program has a guard on each processor: the kernel skips a run there, and counts it
-(`recursion_misses`), while an earlier run has not ended. A task that is preempted in the middle of a
-run makes it skip all runs of the tasks that come next on that processor: thousands of them. So what
-matters is whether preemption is off where the guard is taken:
+(`recursion_misses`), while an earlier run has not ended. A task that is preempted in the middle of
+a run makes it skip all runs of the tasks that come next on that processor: thousands of them. So
+what matters is whether preemption is off where the guard is taken:
 
 - Raw tracepoints on system calls: off, until 7.2 (439ebd5b5708 "bpf: Add sleepable support for raw
-  tracepoint programs"; 6.13 had made the tracepoints themselves preemptible, a363d27cdbc2, but not
-  programs at them, 4aadde89d81f).
+  tracepoint programs"). 6.13 made these tracepoints themselves preemptible (a363d27cdbc2), but no
+  program at them (4aadde89d81f).
 - Other raw tracepoints: off, until 7.0 (a46023d5616e "tracing: Guard __DECLARE_TRACE() use of
   __DO_TRACE_CALL() with SRCU-fast", f7d327654b88 "bpf: Have __bpf_trace_run() use
   rcu_read_lock_dont_migrate()").
-- Classic tracepoint programs: off (perf_trace_##call in include/trace/perf.h; 16718274ee75 keeps it
-  so). Their guard is one for all of that kind, `bpf_prog_active`, and is taken besides while a process
-  reads or writes a map by bpf(2), which can be preempted (bpf_disable_instrumentation, include/linux/
-  bpf.h). Runs that are skipped for that are counted, too (trace_call_bpf, since 6.7: dd8657894c11).
-- fexit: never off, and counted (kernel/bpf/trampoline.c). For checks of capabilities before 6.14.
+- Trace events, the classic way: off (perf_trace_##call, include/trace/perf.h; 16718274ee75 keeps it
+  so). Their guard is one for all such programs, `bpf_prog_active`. bpf(2) takes it, too, while it
+  is in a map, and there it can be preempted (bpf_disable_instrumentation, include/linux/bpf.h).
+  Skipped runs are counted here as well (trace_call_bpf, since 6.7: dd8657894c11). Our own
+  processes hold their processor meanwhile (`bpf.hold_processor`); other users of BPF do not.
+- fexit: on, and counted (kernel/bpf/trampoline.c): checks of capabilities, before 6.14.
 
-Which one it is on the running kernel is not asked of its version: a program that reads the preemption
-count answers that (`is_preemptible`). CLASSIC and HELD say how each tracepoint is then taken.
+The kernel's version is not asked which of these it is: a program that reads the preemption count
+answers that (`is_preemptible`). CLASSIC and HELD say how each tracepoint is taken if it is.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import struct
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 from tracer.errors import HostError
 from tracer.kernel import bpf, btf, image, layout, perf
@@ -45,10 +46,10 @@ CLASSIC = {
     "sched_process_exit": "sched",
     "cap_capable": "capability",
 }
-# The raw tracepoint in its place, at which the kernel holds a lock with preemption off. A new task is
-# woken for the first time with the lock of a run queue held (wake_up_new_task, kernel/sched/core.c); a
-# task enters a cgroup with trace_cgroup_path_lock held (TRACE_CGROUP_PATH, kernel/cgroup/), which
-# with PREEMPT_RT can be preempted, but no other task can run the program meanwhile.
+# The raw tracepoint in its place, at which the kernel holds a spin lock, interrupts off. It wakes a
+# new task with a run queue's lock held (wake_up_new_task, kernel/sched/core.c), and reports a task
+# that enters a cgroup under trace_cgroup_path_lock (TRACE_CGROUP_PATH, kernel/cgroup/). With
+# PREEMPT_RT the latter can be preempted, but no other task can run that program meanwhile.
 HELD = {
     "sched_process_fork": "sched_wakeup_new",
     "cgroup_attach_task": "cgroup_attach_task",
@@ -60,8 +61,8 @@ MEMBERS = {
     "EVENT_RESULT": ("trace_event_raw_sys_exit", "ret"),
 }
 
-# A system call, and another tracepoint that a process reaches alone and with preemption on (do_wait,
-# kernel/exit.c).
+# A system call, and another tracepoint that a process reaches alone, with preemption on until then
+# (do_wait, kernel/exit.c).
 ASKED = ("sys_enter", "sched_process_wait")
 
 _MASK = 0xFF  # PREEMPT_MASK, include/linux/preempt.h
@@ -72,7 +73,7 @@ _ARRAY = 2  # BPF_MAP_TYPE_ARRAY
 @lru_cache(maxsize=1)
 def is_classic() -> bool:
     """
-    Whether programs are attached the classic way: the kernel preempts raw tracepoints.
+    Whether programs are attached the classic way: the kernel preempts them at raw tracepoints.
 
     Where nobody can tell, or there is no such way, they are not: what is skipped is counted.
     """
@@ -102,8 +103,8 @@ def _may_preempt_program(types: btf.TypeInformation) -> bool:
     """
     Whether preemption is on where the guard is taken, at any tracepoint.
 
-    A kernel that hides its variables (no CONFIG_KALLSYMS_ALL) refuses to have the count read. There a
-    sign must do: it accepts a program that may sleep at a system call, so it does not switch
+    A kernel that hides its variables (no CONFIG_KALLSYMS_ALL) refuses to have the count read. There
+    a sign must do: it accepts a program that may sleep at a system call, so it does not switch
     preemption off before (since 7.2). Raises OSError, HostError.
     """
     try:
@@ -149,7 +150,7 @@ def _run(code: bytes, target: int) -> None:
     try:
         link = bpf.attach_tracing(program)
         with suppress(ChildProcessError):
-            os.waitpid(os.getpid(), os.WNOHANG)  # who is nobody's child of ours
+            os.waitpid(os.getpid(), os.WNOHANG)  # no child of ours
         os.close(link)
     finally:
         os.close(program)
@@ -161,20 +162,10 @@ def reading_count(
     """
     The instructions of a program that writes the preemption count, and _RAN, into an array map.
 
-    arm64 has the count in struct thread_info; x86-64 has it for each processor, in a variable of its
-    own (until 6.2, and from 6.15 on) or in pcpu_hot. Raises HostError where it is not.
+    Raises HostError where this kernel does not say what it counts in.
     """
-    if machine == "aarch64":
-        offset = types.offset("task_struct", "thread_info.preempt_count")
-        source = [_op(0x85, value=158)]  # call bpf_get_current_task_btf
-    else:
-        own = types.variable_id("__preempt_count")
-        offset = 0 if own else types.offset("pcpu_hot", "preempt_count")
-        shared = own or types.variable_id("pcpu_hot")
-        source = [_address(1, 3, shared or 0), _op(0x85, value=154)]  # call bpf_this_cpu_ptr
-    if offset is None:
-        raise HostError("this kernel does not say where it counts preemption")
-    rest = [
+    source, offset = _counted_in(types, machine)
+    rest = (
         _op(0x61, 6, 0, offset),  # r6 = the word at r0 + offset
         _op(0xB7, 1, value=1),
         _op(0x67, 1, value=32),
@@ -183,8 +174,28 @@ def reading_count(
         _op(0x7B, 1, 6),  # the map's value = r6
         _op(0xB7, 0),
         _op(0x95),
-    ]
-    return b"".join((*source, *rest))
+    )
+    return source + b"".join(rest)
+
+
+def _counted_in(types: btf.TypeInformation, machine: str) -> Tuple[bytes, int]:
+    """
+    Instructions after which r0 points to what has the count, and where it is in that.
+
+    arm64 has it in struct thread_info. x86-64 has it for each processor, in a variable of its own
+    (until 6.2, and since 6.15) or in pcpu_hot.
+    """
+    if machine == "aarch64":
+        offset = types.offset("task_struct", "thread_info.preempt_count")
+        source = _op(0x85, value=158)  # call bpf_get_current_task_btf
+    else:
+        own = types.variable_id("__preempt_count")
+        offset = 0 if own else types.offset("pcpu_hot", "preempt_count")
+        variable = own or types.variable_id("pcpu_hot") or 0
+        source = _address(1, 3, variable) + _op(0x85, value=154)  # call bpf_this_cpu_ptr
+    if offset is None:
+        raise HostError("this kernel does not say where it counts preemption")
+    return source, offset
 
 
 def _op(code: int, into: int = 0, source: int = 0, offset: int = 0, value: int = 0) -> bytes:

@@ -137,6 +137,8 @@ def load(
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
     types = btf.read()
+    if preemption.is_classic():
+        bpf.hold_processor()
     compiled = _image(source, {**constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
