@@ -22,20 +22,20 @@ from tests.live.command import PROGRAM, SeccompTrace
 from tests.live.oracle import calls_by_program
 from tests.live.recorded import PROFILE, RECORDING, read_complete
 
-ROUNDS = int(os.environ.get("SECCOMP_TRACE_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("SECCOMP_TRACE_ROUNDS", "2"))
 CHECKOUT = Path(__file__).parents[2]
 
 # Six shells that start programs and four programs that make calls as fast as they can, all at once.
 BUSY = """
 shell() {
     round=0
-    while [ $round -lt $1 ]; do
+    while [ "$round" -lt "$1" ]; do
         /usr/bin/ls /; /usr/bin/id; /usr/bin/date
         round=$((round + 1))
     done
 }
-for each in 1 2 3 4 5 6; do shell $1 & done
-for each in 1 2 3 4; do /usr/bin/dd if=/dev/zero of=/dev/null bs=1 count=$(($1 * 10000)) & done
+for each in 1 2 3 4 5 6; do shell "$1" & done
+for each in 1 2 3 4; do /usr/bin/dd if=/dev/zero of=/dev/null bs=1 count="$2" & done
 wait
 """
 PROGRAMS = ("dash", "ls", "id", "date", "dd")
@@ -51,6 +51,7 @@ cli.main()
 # Sets a value so large that the kernel is mostly in the middle of that, and gives way to others.
 UPDATING = """
 import os, sys
+from tracer.kernel import bpf
 os.sched_setaffinity(0, {int(sys.argv[1])})
 os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 large = bpf.create_map("large", 2, 4, 1 << 22, 1, 0)
@@ -75,9 +76,13 @@ def classic(tmp_path: Path) -> SeccompTrace:
     return SeccompTrace(tmp_path, wrapper)
 
 
-def busy(rounds: int) -> list[str]:
+def busy(rounds: int, calls: int) -> list[str]:
+    """
+    Return the command line of that: how often shells start programs, and others read and write.
+    """
     # Without PWD, which is not the same for all: dash asks for it then, and always so.
-    return ["/usr/bin/env", "-u", "PWD", "/usr/bin/dash", "-c", BUSY, "busy", str(rounds)]
+    shell = ["/usr/bin/env", "-u", "PWD", "/usr/bin/dash", "-c", BUSY, "busy"]
+    return [*shell, str(rounds), str(calls)]
 
 
 def traced(directory: Path) -> dict[str, set[str]]:
@@ -85,9 +90,8 @@ def traced(directory: Path) -> dict[str, set[str]]:
     Return what strace sees of a little of the same, by program.
     """
     lines = directory / "calls"
-    subprocess.run(
-        ["strace", "-f", "-o", str(lines), *busy(1)], capture_output=True, check=True, cwd=directory
-    )
+    command = ["strace", "-f", "-o", str(lines), *busy(1, 10)]
+    subprocess.run(command, capture_output=True, check=True)
     return calls_by_program(lines.read_text().splitlines())
 
 
@@ -107,7 +111,8 @@ def test_a_busy_host_loses_nothing(way: str, tmp_path: Path, request: pytest.Fix
     expected = traced(tmp_path)
 
     done = command(
-        *("run", "-o", PROFILE, "--recording", RECORDING, "--", *busy(ROUNDS)), timeout=3000
+        *("run", "-o", PROFILE, "--recording", RECORDING, "--", *busy(ROUNDS, ROUNDS * 10000)),
+        timeout=3000,
     )
 
     assert done.returncode == 0, done.stderr
@@ -131,7 +136,8 @@ def test_skipped_runs_make_a_recording_incomplete(classic: SeccompTrace, tmp_pat
         for process in updating:
             assert process.stdout and process.stdout.readline() == b"ready\n"
         done = classic(
-            *("run", "-o", PROFILE, "--recording", RECORDING, "--", *busy(ROUNDS)), timeout=3000
+            *("run", "-o", PROFILE, "--recording", RECORDING, "--", *busy(ROUNDS, ROUNDS * 10000)),
+        timeout=3000,
         )
     finally:
         for process in updating:

@@ -166,7 +166,11 @@ def test_a_kernel_that_refuses_to_be_asked_is_asked_again(monkeypatch: pytest.Mo
     ],
 )
 def test_doctor_says_how_programs_are_attached(
-    monkeypatch: pytest.MonkeyPatch, preempts: Optional[bool], classic: bool, verdict: str, said: str
+    monkeypatch: pytest.MonkeyPatch,
+    preempts: Optional[bool],
+    classic: bool,
+    verdict: str,
+    said: str,
 ):
     """
     One line names the way; where runs may be skipped it says what then becomes of a recording.
