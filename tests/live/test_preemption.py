@@ -137,7 +137,7 @@ def test_skipped_runs_make_a_recording_incomplete(classic: SeccompTrace, tmp_pat
             assert process.stdout and process.stdout.readline() == b"ready\n"
         done = classic(
             *("run", "-o", PROFILE, "--recording", RECORDING, "--", *busy(ROUNDS, ROUNDS * 10000)),
-        timeout=3000,
+            timeout=3000,
         )
     finally:
         for process in updating:
