@@ -30,13 +30,10 @@ import os
 import struct
 from contextlib import suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import Optional, Tuple
 
 from tracer.errors import HostError
 from tracer.kernel import bpf, btf, image, layout, perf
-
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 # By raw tracepoint, the group of the trace event with the same name.
 CLASSIC = {
@@ -87,7 +84,7 @@ def is_preemptible() -> Optional[bool]:
     It is the same until the next boot, also if preemption is switched off meanwhile (preempt=none),
     and kept so long: asking takes some milliseconds. Raises nothing.
     """
-    key = f"preemption-{BOOT.read_text(encoding='ascii').strip().replace('-', '')}"
+    key = image.until_reboot("preemption")
     known = image.kept_text(key)
     if known in ("True", "False"):
         return known == "True"

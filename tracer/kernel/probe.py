@@ -114,8 +114,9 @@ def programs() -> Finding:
     if preempted is False:
         return good("programs", "at raw tracepoints, where this kernel preempts none")
     told = "this kernel preempts them" if preempted else "nobody can tell whether it preempts them"
-    counted = "a recording with skipped runs is not complete, and says so"
-    return note("programs", f"at raw tracepoints, and {told}", f"needs tracefs: {counted}")
+    remedy = "skipped runs make a recording incomplete"
+    needed = f"tracefs and perf events are needed, or {remedy}" if preempted else remedy
+    return note("programs", f"at raw tracepoints, and {told}", needed)
 
 
 def capability_checks() -> Finding:

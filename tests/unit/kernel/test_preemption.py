@@ -182,7 +182,7 @@ def test_doctor_says_how_programs_are_attached(
 
     assert (found.verdict, found.subject) == (verdict, "programs")
     assert said in found.text
-    assert ("not complete" in found.remedy) == (verdict == "note")
+    assert ("make a recording incomplete" in found.remedy) == (verdict == "note")
 
 
 def kernel_with_tracepoints(*names: str) -> btf.TypeInformation:
