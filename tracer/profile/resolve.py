@@ -5,7 +5,9 @@ What `includes`, `excludes`, `archMap` and podman's errno names come to for one 
 Moby's profiles/seccomp/seccomp_linux.go (20.10.24 to 2026) and containers-common's
 pkg/seccomp/seccomp_linux.go (0.50.1 to 2025). They differ: Docker ignores errno names, podman
 ignores `minKernel`. Docker before 23 passes on neither `defaultErrnoRet` nor flags, which is not
-modelled here. What the flat rules then do is `decide`'s.
+modelled here. containerd (contrib/seccomp/seccomp.go, WithProfile) unmarshals a profile into the
+OCI's type, which has no field for any of this, so that conditional rules hold for every container.
+What the flat rules then do is `decide`'s.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ def resolve(
 
     `capabilities` is the bounding set, by default that of a container without options; `kernel`
     is the host's (major, minor), None for one that is new enough for everything. `engine` is
-    DOCKER, PODMAN or None, which takes everything that the document says at its word: minimal
-    kernels and errno names. Raises InputError for what the engine would refuse, and for a profile
+    DOCKER, PODMAN, CONTAINERD or None, which takes everything that the document says at its word:
+    minimal kernels and errno names. Raises InputError for what the engine would refuse, and for a profile
     whose base is elsewhere.
     """
     if profile.base:
@@ -53,8 +55,10 @@ def resolve(
             f"the profile is an addition to {profile.base!r}, which is not at hand",
             "resolve the profile that the operator installed on the node",
         )
+    if engine == model.CONTAINERD:
+        profile = as_containerd_reads(profile)
     if capabilities is None:
-        capabilities = DEFAULT_CAPABILITIES[engine or model.DOCKER]
+        capabilities = _usual_capabilities(engine)
     applied = (
         rule for rule in profile.rules if _applies(rule, architecture, capabilities, kernel, engine)
     )
@@ -68,6 +72,30 @@ def resolve(
         families=(),
         rules=tuple(_flat(profile, rule, engine) for rule in applied),
     )
+
+
+def as_containerd_reads(profile: Profile) -> Profile:
+    """Return the profile without what the OCI's type has no field for."""
+    return replace(
+        profile,
+        default_errno_name="",
+        families=(),
+        rules=tuple(
+            replace(
+                rule,
+                names=() if is_named_alone(rule) else rule.names,
+                errno_name="",
+                includes=Circumstances(),
+                excludes=Circumstances(),
+            )
+            for rule in profile.rules
+        ),
+    )
+
+
+def is_named_alone(rule: Rule) -> bool:
+    """Say whether a rule has its call in the old field `name`, which containerd does not read."""
+    return bool(rule.kept.get("name"))
 
 
 def alternatives(rule: Rule) -> Tuple[Tuple[Condition, ...], ...]:
@@ -122,6 +150,11 @@ def is_flat(profile: Profile) -> bool:
         or profile.base
         or any(rule.includes or rule.excludes for rule in profile.rules)
     )
+
+
+# containerd's are docker's (oci/spec.go, defaultUnixCaps).
+def _usual_capabilities(engine: Optional[str]) -> AbstractSet[str]:
+    return DEFAULT_CAPABILITIES[model.PODMAN if engine == model.PODMAN else model.DOCKER]
 
 
 def _applies(

@@ -14,11 +14,12 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Tuple, Union
 
 from tracer.document import Node
 from tracer.profile import documents, model
+from tracer.profile.keys import SPO_KIND
 from tracer.profile.model import Circumstances, Condition, Family, Kept, Profile, Rule
 
 SPO_HEAD: Mapping[str, object] = {
     "apiVersion": "security-profiles-operator.x-k8s.io/v1beta1",
-    "kind": documents.SPO_KIND,
+    "kind": SPO_KIND,
     "metadata": {"name": "profile"},
 }
 OCI_HEAD: Mapping[str, object] = {"ociVersion": "1.0.2"}
