@@ -225,11 +225,12 @@ class _Walk:
         self, key: str, by_fold: Mapping[str, str], path: str, seen: Mapping[str, object]
     ) -> str:
         name = by_fold.get(fold(key), key)
-        shown = printable(key, _SHOWN)
         if name != key:
+            shown = ascii(key)[1:-1][:_SHOWN]  # a Kelvin sign looks like a K
             message = f'the key "{shown}" is read as {name}: engines do not tell the two apart'
             self._add(CASE_FOLDED, path, message, name)
         elif key in seen:
+            shown = printable(key, _SHOWN)
             self._add(DUPLICATE, path, f'the key "{shown}" appears twice in one object', name)
         return name
 

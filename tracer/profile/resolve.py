@@ -20,7 +20,7 @@ from typing import AbstractSet, Optional, Tuple
 from tracer import syscalls
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.errors import InputError
-from tracer.profile import model
+from tracer.profile import model, values
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 
@@ -47,8 +47,8 @@ def resolve(
     `capabilities` is the bounding set, by default that of a container without options; `kernel`
     is the host's (major, minor), None for one that is new enough for everything. `engine` is
     DOCKER, PODMAN, CONTAINERD or None, which takes everything that the document says at its word:
-    minimal kernels and errno names. Raises InputError for what the engine would refuse, and for a profile
-    whose base is elsewhere.
+    minimal kernels and errno names. Raises InputError for what the engine would refuse, and for a
+    profile whose base is elsewhere.
     """
     if profile.base:
         raise InputError(
@@ -83,7 +83,7 @@ def as_containerd_reads(profile: Profile) -> Profile:
         rules=tuple(
             replace(
                 rule,
-                names=() if is_named_alone(rule) else rule.names,
+                names=() if values.has_old_name(rule) else rule.names,
                 errno_name="",
                 includes=Circumstances(),
                 excludes=Circumstances(),
@@ -91,11 +91,6 @@ def as_containerd_reads(profile: Profile) -> Profile:
             for rule in profile.rules
         ),
     )
-
-
-def is_named_alone(rule: Rule) -> bool:
-    """Say whether a rule has its call in the old field `name`, which containerd does not read."""
-    return bool(rule.kept.get("name"))
 
 
 def alternatives(rule: Rule) -> Tuple[Tuple[Condition, ...], ...]:

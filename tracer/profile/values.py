@@ -63,6 +63,11 @@ def value_of(record: Record) -> Dict[str, object]:
     return result
 
 
+def has_old_name(rule: Rule) -> bool:
+    """Say whether a rule is written with the old field `name`, which the OCI's type lacks."""
+    return bool(rule.kept.get("name")) and bool(value_of(rule).get("name"))
+
+
 def respelt(profile: Profile) -> Profile:
     """
     Return the profile without a memory of how it was written, but for fields that we do not know.
