@@ -26,7 +26,8 @@ SOURCE = Path(__file__).parent / "main.go"
 CODE = Path("/usr/share/gocode")
 _BUILT = Path(__file__).parents[2] / ".venv" / "share" / "readers"
 CAPABILITIES = ("CAP_CHOWN", "CAP_SYS_CHROOT")
-KERNEL = tuple(int(number) for number in os.uname().release.split("-")[0].split(".")[:2])
+_MAJOR, _MINOR = os.uname().release.split("-")[0].split(".")[:2]
+KERNEL = (int(_MAJOR), int(_MINOR))
 HOST = "SCMP_ARCH_X86_64"
 OCI = "oci"
 # Docker before 23 has no such fields (see `resolve`).

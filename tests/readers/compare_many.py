@@ -38,4 +38,4 @@ def _show(some: List[Disagreement], before: int) -> int:
 
 if __name__ == "__main__":
     numbers = [int(word) for word in sys.argv[1:]]
-    sys.exit(main(*(numbers + [100_000, 1][len(numbers):])))
+    sys.exit(main(*(numbers + [100_000, 1][len(numbers) :])))

@@ -120,9 +120,7 @@ def _pick(random: Random, words: List[str]) -> List[str]:
     return random.sample(words, random.randrange(3))
 
 
-def _some(
-    random: Random, optional: Dict[str, Callable[[], object]], likely: float
-) -> List[Member]:
+def _some(random: Random, optional: Dict[str, Callable[[], object]], likely: float) -> List[Member]:
     return [(key, make()) for key, make in optional.items() if random.random() < likely]
 
 

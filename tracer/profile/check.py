@@ -108,7 +108,8 @@ def denials(
     Return what the profile would deny of a recording, sure denials first, then by name.
 
     `held` tells a run's capabilities; `engine` is as in `resolve`. Where runs differ in their
-    capabilities, a call may be denied in some of them only, or in two ways. Raises InputError for a profile that cannot be loaded.
+    capabilities, a call may be denied in some of them only, or in two ways. Raises InputError for
+    a profile that cannot be loaded.
     """
     found = [
         denial

@@ -104,7 +104,7 @@ def _is_unicode(text: str) -> bool:
 def is_profile(text: str) -> bool:
     """Say whether a text is a profile, and so may be replaced by one."""
     try:
-        read(text, "")
+        read_as_engines(text, "")
     except InputError:
         return False
     return True

@@ -4,11 +4,10 @@ Profiles mean to us what they mean to the engines' own readers (tests/readers).
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from random import Random
-from typing import Iterator
+from typing import Dict, Iterator
 
 import pytest
 
@@ -55,13 +54,15 @@ def test_engines_understand_what_we_understand_or_we_refuse_it():
         ('{"defaultAction": "\\ud800"}', "podman", {"defaultAction": "\ufffd"}),
     ],
 )
-def test_engines_read_keys_and_strings_in_their_own_way(text: str, engine: str, understood: object):
+def test_engines_read_keys_and_strings_in_their_own_way(
+    text: str, engine: str, understood: Dict[str, str]
+):
     """
     What is refused is what readers take otherwise: engines fold keys, and replace lone surrogates.
     """
     (answers,) = compare.understood([text.encode()])
 
-    assert {**answers[engine]["profile"], "syscalls": 0} == {**understood, "syscalls": 0}  # type: ignore[dict-item]
+    assert {key: value for key, value in answers[engine]["profile"].items() if value} == understood
     with pytest.raises(InputError):
         formats.read(text, "profile")
 
@@ -80,4 +81,4 @@ def test_a_conditional_rule_is_unconditional_to_containerd():
 
     assert calls["docker"] == calls["podman"] == [["read", "write"]]
     assert calls["containerd"] == [["read", "write"], ["mount"]]
-    assert "architectures" not in json.loads(json.dumps(answers["containerd"]["profile"]))
+    assert "architectures" not in answers["containerd"]["profile"]
