@@ -11,7 +11,6 @@ security-profiles-operator's SeccompProfile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Dict, List, Mapping, NamedTuple, Tuple
 
 from tracer.document import members_of
@@ -39,14 +38,16 @@ class KeyFault:
     """
     A key that readers take differently, or that no reader knows.
 
-    `code` is one of those above; `place` is the JSON path of the object or value; `known` is the
-    field that is meant or resembled, empty if there is none.
+    `code` is one of those above; `place` is the JSON path of the object or value; `key` is the
+    field that it is read as, or the unknown key itself; `fields` are those that the object may
+    have.
     """
 
     code: str
     place: str
     message: str
-    known: str = ""
+    key: str
+    fields: Tuple[str, ...] = ()
 
 
 class _Field(NamedTuple):
@@ -249,11 +250,9 @@ class _Walk:
         return True
 
     def _unknown(self, name: str, level: str, place: str) -> None:
-        if level in _AROUND:
-            return
-        near = get_close_matches(name, _LEVELS[level], 1)
-        known = near[0] if near else ""
-        self._add(UNKNOWN, place, "no reader of profiles knows this field", known)
+        if level not in _AROUND:
+            message = "no reader of profiles knows this field"
+            self.faults.append(KeyFault(UNKNOWN, place, message, name, tuple(_LEVELS[level])))
 
-    def _add(self, code: str, place: str, message: str, known: str) -> None:
-        self.faults.append(KeyFault(code, place, message, known))
+    def _add(self, code: str, place: str, message: str, key: str) -> None:
+        self.faults.append(KeyFault(code, place, message, key))

@@ -8,6 +8,7 @@ caller's to say.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
@@ -22,7 +23,7 @@ from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
 from tracer.profile.keys import KeyFault
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
-from tracer.profile.lint_keys import remark_on
+from tracer.profile.lint_keys import remarks_on
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
@@ -47,7 +48,7 @@ def lint(
     """
     subject = Subject(profile, oldest, needs)
     found = [remark for check in CHECKS.values() for remark in check(subject)]
-    found += map(remark_on, faults)
+    found += remarks_on(faults)
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return tuple(sorted(found, key=lambda one: (order[one.severity], one.code, one.place)))
 
@@ -183,7 +184,7 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
                 yield Remark("duplicate", NOTE, one.path, message, "remove it")
             seen.add(key)
     for number, rule in enumerate(subject.profile.rules):
-        twice = sorted({name for name in rule.names if rule.names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(rule.names).items() if count > 1)
         if twice:
             message = f"named twice: {', '.join(twice)}"
             yield Remark("duplicate", NOTE, subject.path_of(number), message, "name it once")

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from tests.unit.profile import strategies
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import model
+from tracer.profile import formats, model
+from tracer.profile.decide import decide
 from tracer.profile.model import Circumstances, Condition, Family, Profile, Rule
 from tracer.profile.resolve import alternatives, errno_number, is_flat, resolve
 
@@ -177,3 +178,41 @@ def test_resolving_twice_changes_nothing(profile: Profile):
     flat = resolve(profile, syscalls.X86_64, {"CAP_CHOWN"}, (5, 0))
 
     assert resolve(flat, syscalls.AARCH64, set(), (7, 0)) == flat
+
+
+def test_containerd_knows_no_conditions():
+    """
+    Without includes, excludes, archMap, the old name and errno names: what the OCI's type holds.
+    """
+    text = """{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "defaultErrno": "ENOSYS",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+        "syscalls": [
+            {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_A"]}},
+            {"names": ["kill"], "action": "SCMP_ACT_ALLOW", "excludes": {"arches": ["amd64"]}},
+            {"name": "read", "action": "SCMP_ACT_ALLOW"},
+            {"names": ["bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": 2, "errno": "EPERM"}]}"""
+
+    flat = resolve(formats.read(text, "p"), capabilities=frozenset(), engine=model.CONTAINERD)
+
+    assert [(rule.names, rule.errno) for rule in flat.rules] == [
+        (("mount",), None),
+        (("kill",), None),
+        ((), None),
+        (("bpf",), 2),
+    ]
+    assert (flat.architectures, flat.default_errno) == ((), 1)
+
+
+def test_equal_profiles_with_an_old_name_are_decided_apart():
+    """
+    `name` and `names` make equal profiles, but containerd reads only one of them.
+    """
+    text = '{"defaultAction": "SCMP_ACT_KILL", "syscalls": [{%s, "action": "SCMP_ACT_ALLOW"}]}'
+    ways = ('"name": "read"', '"names": ["read"]')
+    old, new = (formats.read(text % way, "p") for way in ways)
+
+    def answer(profile: Profile) -> str:
+        return decide(profile, syscalls.X86_64, "read", engine=model.CONTAINERD).action
+
+    assert old == new
+    assert (answer(old), answer(new)) == (model.KILL_THREAD, model.ALLOW)
