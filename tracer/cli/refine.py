@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, FrozenSet, Iterator, List, Optional, Sequence,
 import click
 
 from tracer import syscalls
-from tracer.cli import complain, trials
+from tracer.cli import complain, options, trials
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.profile import formats
@@ -19,6 +19,9 @@ from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.files import Destination
+    from tracer.profile.floor_choice import FloorChoice
+    from tracer.profile.floors import Floor
+    from tracer.session.floor_additions import FloorAdditions
     from tracer.session.minimisation import Minimised
     from tracer.session.refinement import Addition, Refined, Wish
     from tracer.session.trial import Plan
@@ -37,6 +40,7 @@ ASKERS_SHOWN = 4
 @click.option("--ask", is_flag=True, help="Ask about each addition.")
 @click.option("--deny", multiple=True, metavar="NAME", help="Keep this call out.")
 @click.option("--minimise", is_flag=True, help="Drop what the command does not miss, instead.")
+@options.runtime_floor
 @trials.exit_code
 @trials.timeout
 @click.argument("profile")
@@ -48,6 +52,7 @@ def refine(
     ask: bool,
     deny: Tuple[str, ...],
     minimise: bool,
+    runtime_floor: str,
     status: int,
     limit: Optional[float],
     profile: str,
@@ -58,7 +63,9 @@ def refine(
 
     By one run in which the default is LOG; with --strict, or where the kernel's audit messages
     cannot be read, by several under the profile as it is. What the profile denies by a rule stays
-    denied. Exit code 1, and nothing written, if the command or its drive does not end as it should.
+    denied. The floor of the runtime that ran is added, too (--runtime-floor), and the calls that
+    the kernel makes in a program's place. Exit code 1, and nothing written, if the command or its
+    drive does not end as it should.
 
     With --minimise: drop what the command and its drive do without, found by leaving it out, in
     groups that are halved where they are missed. The result is tried three times more. What runs
@@ -78,11 +85,12 @@ def refine(
     from tracer.session.refinement import Wish
 
     wish = Wish(baseline, kept_out, status)
+    floor = options.floors_for(runtime_floor)
     with trials.destination(output) as place:
         if minimise:
             return reduce(plan, wish, place, output)
         found = find(plan, wish, strict)
-        return add(found, baseline, place, output, ask=ask)
+        return add(found, wish, floor, place, output, ask=ask)
 
 
 def plan_of(
@@ -98,17 +106,41 @@ def plan_of(
 
 
 def add(
-    found: Refined, baseline: Profile, place: Optional[Destination], output: str, *, ask: bool
+    found: Refined,
+    wish: Wish,
+    floor: Tuple[FloorChoice, Tuple[Floor, ...]],
+    place: Optional[Destination],
+    output: str,
+    *,
+    ask: bool,
 ) -> int:
     """Say what was found, and write the profile with what of it is wanted; the exit code."""
+    from tracer.session.floor_additions import floor_additions
+    from tracer.session.kernel_additions import kernel_additions
+
     for line in report(found):
         complain(line)
     if found.problems:
         complain(f"nothing was written: {'; '.join(found.problems)}")
         return NOTHING_WRITTEN
-    wanted = asked_about(found.additions) if ask else list(found.additions)
-    write(baseline, wanted, found.origin, place, output)
+    runtimes = floor_additions(found.recordings, wish.profile, wish.kept_out, *floor)
+    for line in floor_lines(runtimes):
+        complain(line)
+    kept_out = {*wish.kept_out, *runtimes.names}
+    kernel = kernel_additions(found.recordings, wish.profile, kept_out)
+    if kernel:
+        complain(f"+ {', '.join(kernel)}  made by the kernel at times")
+    wanted = (*(addition.name for addition in found.additions), *runtimes.names, *kernel)
+    chosen = asked_about(wanted) if ask else wanted
+    write(wish.profile, found, chosen, place, output)
     return 0
+
+
+def floor_lines(runtimes: FloorAdditions) -> Iterator[str]:
+    """Return what is added for the runtime's sake, and what a person should know about that."""
+    if runtimes.names:
+        yield f"+ {', '.join(runtimes.names)}  for the runtime floor of {runtimes.runtimes}"
+    yield from runtimes.messages
 
 
 def call_names(names: Sequence[str]) -> FrozenSet[str]:
@@ -169,25 +201,27 @@ def _risk(name: str) -> str:
     return f"  RISK {risk.name}: {risk.reason}"
 
 
-def asked_about(additions: Sequence[Addition]) -> List[Addition]:
-    """Those additions that a person confirms, one by one."""
-    return [one for one in additions if click.confirm(f"allow {printable(one.name)}?", err=True)]
+def asked_about(names: Sequence[str]) -> List[str]:
+    """Return those calls that a person confirms, one by one."""
+    return [name for name in names if click.confirm(f"allow {printable(name)}?", err=True)]
 
 
 def write(
     baseline: Profile,
-    additions: Sequence[Addition],
-    origin: str,
+    found: Refined,
+    names: Sequence[str],
     place: Optional[Destination],
     output: str,
 ) -> None:
-    """The profile with the additions, and what is to be said about it."""
-    from tracer.session.refinement import refined
+    """Write the profile with these calls added, and print what is to be known about it."""
+    from tracer.session.refinement import Addition, refined
 
-    extended = refined(baseline, additions, origin)
+    known = {addition.name: addition for addition in found.additions}
+    additions = [known.get(name, Addition(name, frozenset(), ())) for name in dict.fromkeys(names)]
+    extended = refined(baseline, additions, found.origin)
     for message in extended.messages:
         complain(message)
-    number = len({one.name for one in additions} - set(extended.denied))
+    number = len(set(names) - set(extended.denied))
     put_down(extended.profile, place, output, f"{calls_text(number)} more than before")
 
 
@@ -238,6 +272,8 @@ def minimised_lines(found: Minimised) -> Iterator[str]:
         yield f"kept, for they were missed: {', '.join(found.missed)}"
     if found.floor:
         yield f"kept, for runtimes may need them to start: {', '.join(found.floor)}"
+    if found.kernel:
+        yield f"kept, for the kernel makes them at times: {', '.join(found.kernel)}"
     yield (
         "this proves only that the command and its drive end well: what they do not exercise, or "
         "do not judge, may be missing"

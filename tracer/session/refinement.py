@@ -16,8 +16,10 @@ from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
 from tracer.profile import check, hosts, model
 from tracer.profile.extend import Extended, extend
+from tracer.profile.generate import KERNEL_COMMENT
+from tracer.profile.kernel_calls import KERNEL_CALLS
 from tracer.profile.model import Profile, Rule
-from tracer.recording import Run
+from tracer.recording import Recording, Run
 from tracer.session import assembly
 from tracer.session.held import noting
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
@@ -53,7 +55,8 @@ class Refined:
     """
     What was found: by how many runs, what to add, and what speaks against believing that this is
     all: a phrase each. `left`: calls that were asked for, and that rules of the profile deny;
-    `kept_out`: those that are not wanted. `origin` says what it was found with.
+    `kept_out`: those that are not wanted. `origin` says what it was found with; `recordings` are
+    those of the last run.
     """
 
     runs: int
@@ -62,6 +65,7 @@ class Refined:
     left: Tuple[str, ...]
     origin: str
     kept_out: Tuple[Addition, ...] = ()
+    recordings: Tuple[Recording, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def probe(bench: Bench, plan: Plan, wish: Wish, put: Put, signals: Watchful) -> 
     if signals.interrupted:
         problems.append(INTERRUPTED)
     left = left_denied(trial, wish.profile)
-    return Refined(1, found, tuple(problems), left, origin_of([trial]), kept_out)
+    origin = origin_of([trial])
+    return Refined(1, found, tuple(problems), left, origin, kept_out, trial.recordings)
 
 
 def strict(
@@ -136,7 +141,8 @@ def _until_quiet(
             problems += (INTERRUPTED,) if signals.interrupted else ()
             additions = tuple(found[name] for name in sorted(found))
             left = left_denied(trial, current)
-            return Refined(runs, additions, problems, left, origin_of([trial]), kept_out)
+            origin, seen = origin_of([trial]), trial.recordings
+            return Refined(runs, additions, problems, left, origin, kept_out, seen)
 
 
 def _why_not(trial: Trial, plan: Plan, wish: Wish) -> Tuple[str, ...]:
@@ -227,12 +233,19 @@ def _is_taken(profile: Profile, addition: Addition) -> bool:
 
 
 def refined(profile: Profile, additions: Iterable[Addition], origin: str) -> Extended:
-    """The profile with what is to be added, in one group at its end."""
-    names = tuple(sorted({one.name for one in additions}))
+    """
+    The profile with what is to be added, in one group at its end; what nobody asked for, and the
+    kernel makes, is in one more.
+    """
+    additions = tuple(additions)
+    unasked = {one.name for one in additions if not one.askers}
+    kernel = tuple(sorted(unasked & KERNEL_CALLS.keys()))
+    names = tuple(sorted({one.name for one in additions}.difference(kernel)))
     architectures = {assembly.this_host().architecture}
     architectures |= {token for one in additions for token in one.architectures}
     comment = printable(f"{COMMENT}: {origin}" if origin else COMMENT, COMMENT_LIMIT)
-    rules = (Rule(names, model.ALLOW, comment=comment),) if names else ()
+    groups = ((names, comment), (kernel, KERNEL_COMMENT))
+    rules = tuple(Rule(some, model.ALLOW, comment=why) for some, why in groups if some)
     named = tuple(sorted(token for token in architectures if token))
     return extend(profile, Profile(model.ERRNO, rules, architectures=named))
 

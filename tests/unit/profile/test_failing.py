@@ -25,7 +25,7 @@ from tracer.profile.reduce import allowed_names
 from tracer.recording import Denial, Observation, Recording, Run, Sighting, merge
 
 ENOSYS, EPERM = 38, 1
-RUNC = Run("run", runtime="runc", runtime_version="1.1.5", no_new_privileges=False, architecture=syscalls.X86_64)
+RUNC = Run("run", runtime="runc", runtime_version="1.1.5", architecture=syscalls.X86_64)
 
 
 def ended(*words: str, name: str = "keyctl", run: str = "run", **fields: Any) -> Observation:

@@ -35,8 +35,8 @@ def both(name: str) -> tuple[Floor, Floor]:
 
 
 ARM = floor("runc-1.1.5", architecture=syscalls.AARCH64)
-MEASURED = (*both("runc-1.4.3"), *both("runc-1.1.5+ds1"), *both("runc-1.3.6+ds1"))
-MEASURED += (*both("crun-1.8.1"), *both("crun-1.21"), ARM)
+VERSIONS = ("runc-1.4.3", "runc-1.1.5+ds1", "runc-1.3.6+ds1", "crun-1.8.1", "crun-1.21")
+MEASURED = (*(each for version in VERSIONS for each in both(version)), ARM)
 
 
 def run(version: str = "1.3.6+ds1", **fields: Any) -> Run:

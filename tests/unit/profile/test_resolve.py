@@ -15,7 +15,7 @@ from tracer.errors import InputError
 from tracer.profile import formats, model
 from tracer.profile.decide import decide
 from tracer.profile.model import Circumstances, Condition, Family, Profile, Rule
-from tracer.profile.resolve import alternatives, errno_number, is_flat, resolve
+from tracer.profile.resolve import alternatives, as_read_by, errno_number, is_flat, resolve
 
 
 def _with(**fields: object) -> Profile:
@@ -216,3 +216,19 @@ def test_equal_profiles_with_an_old_name_are_decided_apart():
 
     assert old == new
     assert (answer(old), answer(new)) == (model.KILL_THREAD, model.ALLOW)
+
+
+@pytest.mark.parametrize(
+    ("engine", "errno", "rules"),
+    [(None, 38, 0), (model.DOCKER, 1, 0), (model.PODMAN, 38, 1), (model.CONTAINERD, 1, 1)],
+)
+def test_what_an_engine_ignores_can_be_left_out_before(engine: str, errno: int, rules: int):
+    """
+    docker ignores errno names, podman minimal kernels, containerd both.
+    """
+    rule = Rule(("read",), model.ALLOW, includes=Circumstances(minimal_kernel=(6, 9)))
+    profile = Profile(model.ERRNO, (rule,), default_errno=1, default_errno_name="ENOSYS")
+
+    flat = resolve(as_read_by(profile, engine), kernel=(6, 1))
+
+    assert (flat.default_errno, len(flat.rules)) == (errno, rules)
