@@ -25,6 +25,7 @@ from tracer.profile.check import Denial, Held, denials
 from tracer.profile.check_starts import Starts, runtime_does_without, starts
 from tracer.profile.floor_choice import described
 from tracer.profile.floors import Floor
+from tracer.profile.resolve import as_read_by
 from tracer.recording import Recording, Sighting, merge
 from tracer.text import printable
 
@@ -53,12 +54,14 @@ _NAMED_AT_MOST = 4
     help="Runtimes under which containers have to start: the version that ran (auto also notes "
     "later versions and other runtimes), all measured, none, or these.",
 )
+@options.judged_engine
 @click.argument("profile")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 def check(
     sets: Tuple[str, ...],
     added: Tuple[str, ...],
     runtime_floor: str,
+    engine: Optional[str],
     profile: str,
     recordings: Tuple[str, ...],
 ) -> int:
@@ -72,7 +75,7 @@ def check(
     """
     choice, measured = options.floors_for(runtime_floor)
     refuse_twice((profile, *recordings))
-    judged = profile_in(profile)
+    judged = as_read_by(profile_in(profile), engine)
     whole = merge(*read_recordings(recordings))
     for line in incomplete_lines(whole):
         complain(f"not complete: {line}")

@@ -15,8 +15,9 @@ from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.profile import decide, formats, model, systemd, values
+from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.model import Circumstances, Profile, Rule
-from tracer.profile.resolve import errno_number, resolve
+from tracer.profile.resolve import errno_number, resolve, without_kernel
 
 SYSTEMD = "systemd"
 BPF = "bpf"
@@ -45,10 +46,14 @@ class Container:
 
 @dataclass(frozen=True)
 class Converted:
-    """A profile in the form asked for, and what it said that this form cannot say."""
+    """
+    A profile in the form asked for, what it said that this form cannot say, and what one engine
+    does not read of the form.
+    """
 
     content: bytes
     losses: Tuple[str, ...]
+    unread: Tuple[str, ...] = ()
 
 
 def convert(
@@ -70,7 +75,14 @@ def convert(
         losses.append(f"the base profile {profile.base}")
         profile = replace(profile, base="")
     content = TARGETS[target](_Conversion(profile, container, losses, name, around or {}))
-    return Converted(content, tuple(losses))
+    return Converted(content, tuple(losses), _unread(content, target))
+
+
+def _unread(content: bytes, target: str) -> Tuple[str, ...]:
+    if target not in (model.DOCKER, model.PODMAN):
+        return ()
+    written = formats.read(content.decode(), target)
+    return tuple(f"${place}: {text}" for place, text in dropped_by_containerd(written))
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ def _podman(asked: _Conversion) -> bytes:
     for rule in profile.rules:
         if kernel is None and (rule.includes.minimal_kernel or rule.excludes.minimal_kernel):
             asked.losses.append(f"the kernel that {_about(rule)} depends on (--kernel names one)")
-    rules = tuple(_without_kernel(rule) for rule in profile.rules if _is_for(rule, kernel))
+    rules = tuple(without_kernel(rule) for rule in profile.rules if _is_for(rule, kernel))
     return formats.write(replace(profile, rules=rules, dialect=model.PODMAN)).encode()
 
 
@@ -132,14 +144,6 @@ def _is_for(rule: Rule, kernel: Optional[Tuple[int, int]]) -> bool:
     return (least is None or kernel >= least) and (below is None or kernel < below)
 
 
-def _without_kernel(rule: Rule) -> Rule:
-    return replace(
-        rule,
-        includes=replace(rule.includes, minimal_kernel=None),
-        excludes=replace(rule.excludes, minimal_kernel=None),
-    )
-
-
 # --- One container's forms ---
 
 
@@ -147,6 +151,11 @@ def _oci(asked: _Conversion) -> bytes:
     if asked.profile.dialect == model.OCI and not asked.around:
         return formats.write(asked.profile).encode()
     return formats.write(replace(_flat(asked), around=asked.around)).encode()
+
+
+# What containerd unmarshals: `linux.seccomp` without a config.json around it.
+def _containerd(asked: _Conversion) -> bytes:
+    return formats.write(replace(_flat(asked), dialect=model.DOCKER)).encode()
 
 
 def _spo(asked: _Conversion) -> bytes:
@@ -280,6 +289,7 @@ TARGETS: Mapping[str, Callable[[_Conversion], bytes]] = {
     model.OCI: _oci,
     model.DOCKER: _docker,
     model.PODMAN: _podman,
+    model.CONTAINERD: _containerd,
     model.SPO: _spo,
     SYSTEMD: _systemd,
     BPF: _bpf,

@@ -24,7 +24,7 @@ from tracer.profile import bpf, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES, host_of
 from tracer.profile.floors import version_order
 from tracer.profile.model import Profile, Rule
-from tracer.profile.resolve import alternatives, is_flat, resolve
+from tracer.profile.resolve import alternatives, as_containerd_reads, is_flat, resolve
 
 RUNC = "runc"
 # Up to 1.1.14 runc's prologue leaves out the host's own architecture if the profile does not name
@@ -88,6 +88,8 @@ def decide(
     the architecture does not have.
     """
     own = host or host_of(architecture)
+    if engine == model.CONTAINERD:
+        profile = as_containerd_reads(profile)  # equal profiles may differ for it: `name`
     chosen = None if capabilities is None else frozenset(capabilities)
     loaded = _loaded(profile, own, chosen, kernel, engine, runtime)
     return answer(loaded, architecture, number_of(architecture, syscall), arguments)

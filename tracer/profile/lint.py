@@ -8,6 +8,7 @@ caller's to say.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
@@ -17,10 +18,13 @@ from tracer.profile import calls, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import is_for_all, lets_through, said_by
 from tracer.profile.decide import NO_RUNTIME, export
+from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
 from tracer.profile.floors import Floor, shipped
+from tracer.profile.keys import KeyFault
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
 from tracer.profile.lint_floors import floor_missing
+from tracer.profile.lint_keys import remarks_on
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
@@ -35,16 +39,18 @@ def lint(
     oldest: Release = OLDEST,
     needs: Optional[Needs] = None,
     floors: Optional[Sequence[Floor]] = None,
+    faults: Sequence[KeyFault] = (),
 ) -> Tuple[Remark, ...]:
     """
     Return the remarks about a profile, gravest first, then by place.
 
     `oldest` is the oldest libseccomp that the profile is meant for; `needs` are the capabilities of
     the container that it is for, if they are known. `floors` are the measurements of runtimes, by
-    default those that come with the package.
+    default those that come with the package. `faults` are those of the document's keys.
     """
     subject = Subject(profile, oldest, needs, shipped() if floors is None else floors)
     found = [remark for check in CHECKS.values() for remark in check(subject)]
+    found += remarks_on(faults)
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return tuple(sorted(found, key=lambda one: (order[one.severity], one.code, one.place)))
 
@@ -180,7 +186,7 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
                 yield Remark("duplicate", NOTE, one.path, message, "remove it")
             seen.add(key)
     for number, rule in enumerate(subject.profile.rules):
-        twice = sorted({name for name in rule.names if rule.names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(rule.names).items() if count > 1)
         if twice:
             message = f"named twice: {', '.join(twice)}"
             yield Remark("duplicate", NOTE, subject.path_of(number), message, "name it once")
@@ -294,6 +300,17 @@ def _dangerous_call(subject: Subject) -> Iterator[Remark]:
             )
 
 
+def _containerd_drops(subject: Subject) -> Iterator[Remark]:
+    for place, consequence in dropped_by_containerd(subject.profile):
+        yield Remark(
+            "containerd-drops",
+            NOTE,
+            f"{subject.root}{place}",
+            f"containerd does not read {consequence}",
+            "nothing for podman and docker; else convert --to containerd",
+        )
+
+
 CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "unknown-call": _unknown_call,
     "needs-libseccomp": _needs_libseccomp,
@@ -309,6 +326,7 @@ CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "eperm-for-probed": _eperm_for_probed,
     "floor-missing": floor_missing,
     "dangerous-call": _dangerous_call,
+    "containerd-drops": _containerd_drops,
     "never-succeeds": never_succeeds,
     "serves-nothing": serves_nothing,
 }
