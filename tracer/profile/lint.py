@@ -18,8 +18,8 @@ from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import is_for_all, lets_through, said_by
 from tracer.profile.check import floor_denials
 from tracer.profile.decide import NO_RUNTIME, export
-from tracer.profile.fallbacks import ENOSYS, fallbacks_of
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
+from tracer.profile.lint_probed import eperm_for_probed
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
@@ -251,29 +251,6 @@ def _is_open(rules: Sequence[Rule], otherwise: calls.Said) -> bool:
     return any(is_for_all(rule) and lets_through(rule) for rule in holding)
 
 
-def _eperm_for_probed(subject: Subject) -> Iterator[Remark]:
-    wrong = [
-        name
-        for name in fallbacks_of(subject.architectures & syscalls.architectures())
-        if not _answers_well(subject, name)
-    ]
-    if wrong:
-        yield Remark(
-            "eperm-for-probed",
-            WARNING,
-            f"{subject.root}.defaultAction",
-            f"C libraries try {some_of(wrong)} first and go on without if there is no such call "
-            "(ENOSYS); another answer reads as a failure",
-            f"allow them, or answer them by a rule with {model.ERRNO} and errnoRet {ENOSYS}",
-        )
-
-
-def _answers_well(subject: Subject, name: str) -> bool:
-    rules = subject.rules_of(name)
-    said = {said_by(rule) for rule in rules} or {calls.said_otherwise(subject.profile)}
-    return bool(said & {(model.ALLOW, None), (model.LOG, None), (model.ERRNO, ENOSYS)})
-
-
 def _floor_missing(subject: Subject) -> Iterator[Remark]:
     profile = subject.profile
     if profile.base or syscalls.X86_64 not in subject.architectures:
@@ -328,7 +305,7 @@ CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "permissive-default": _permissive_default,
     "missing-32-bit": _missing_32_bit,
     "socketcall-open": _socketcall_open,
-    "eperm-for-probed": _eperm_for_probed,
+    "eperm-for-probed": eperm_for_probed,
     "floor-missing": _floor_missing,
     "dangerous-call": _dangerous_call,
     "never-succeeds": never_succeeds,
