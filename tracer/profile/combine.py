@@ -15,6 +15,7 @@ from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set, Tu
 
 from tracer.errors import InputError
 from tracer.profile import calls, hosts, model, openly, probed
+from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import by_call, effective, is_for_all, lets_through
 from tracer.profile.model import Profile, Rule
 from tracer.text import printable
@@ -333,10 +334,12 @@ def _but_for(denied: Mapping[str, str], other: Profile) -> Dict[str, str]:
 # --- Defaults and architectures ---
 
 
+# Where a profile names no architecture, the host's own is filtered, whichever that is.
+_HOSTS = frozenset(one.host for one in ARCHITECTURES.values())
+
+
 def _of_architectures(first: Profile, others: Sequence[Profile]) -> List[Conflict]:
-    had = hosts.named_by(first)
-    if not had:
-        return []
+    had = hosts.named_by(first) or _HOSTS
     new = [(source, sorted(hosts.named_by(other) - had)) for source, other in enumerate(others, 1)]
     return [Conflict(ARCHITECTURE_ADDED, source, tuple(names)) for source, names in new if names]
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
-from tracer.profile import decide, formats, model, systemd, values
+from tracer.profile import decide, formats, hosts, model, systemd, values
+from tracer.profile.architectures import NATIVE
 from tracer.profile.model import Circumstances, Profile, Rule
 from tracer.profile.resolve import errno_number, resolve
 
@@ -69,6 +70,9 @@ def convert(
     if profile.base and target != model.SPO:
         losses.append(f"the base profile {profile.base}")
         profile = replace(profile, base="")
+    if NATIVE in profile.architectures:
+        losses.append(f"the architecture {NATIVE}: runc and crun refuse it, and filter the host's own without it")
+        profile = replace(profile, architectures=hosts.named_in_list(profile))
     content = TARGETS[target](_Conversion(profile, container, losses, name, around or {}))
     return Converted(content, tuple(losses))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import AbstractSet, Dict, FrozenSet, List, Mapping, Tuple
 
 from tracer.profile import calls, combine, hosts, model
+from tracer.profile.architectures import NATIVE
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
 from tracer.profile.resolve import for_capabilities
@@ -51,6 +52,7 @@ def extend(
         profile = replace(profile, architectures=addition.architectures)
     messages = [
         *_turned(baseline),
+        *_native(baseline),
         *_left_out(sorted(set(addition.architectures) - named) if named else []),
         *_still_denied(denied),
         *_left_to_it(sorted(covered)),
@@ -109,6 +111,12 @@ def _turned(baseline: Profile) -> List[str]:
         f"the baseline's default {baseline.default_action} lets every call through, so that its "
         f"list forbids nothing; it is now {model.ERRNO}"
     ]
+
+
+def _native(baseline: Profile) -> List[str]:
+    if hosts.named_by(baseline) or NATIVE not in baseline.architectures:
+        return []
+    return [f"runc and crun refuse the baseline's {NATIVE}; the recorded architectures replace it"]
 
 
 def _left_out(missing: List[str]) -> List[str]:

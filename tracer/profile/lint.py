@@ -14,7 +14,7 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 from tracer import syscalls
 from tracer.errors import InputError
 from tracer.profile import calls, floors, libseccomp, model
-from tracer.profile.architectures import ARCHITECTURES
+from tracer.profile.architectures import ARCHITECTURES, NATIVE
 from tracer.profile.calls import is_for_all, lets_through, said_by
 from tracer.profile.check import floor_denials
 from tracer.profile.decide import NO_RUNTIME, export
@@ -74,7 +74,7 @@ def _needs_libseccomp(subject: Subject) -> Iterator[Remark]:
 
 
 def _foreign_call(subject: Subject) -> Iterator[Remark]:
-    tokens = [one for one in subject.architectures if one in ARCHITECTURES]
+    tokens = subject.architectures if subject.names_architectures else ARCHITECTURES.keys()
     for name, places in subject.by_call.items():
         if not libseccomp.knows(name) or any(_has(token, name) for token in tokens):
             continue
@@ -187,8 +187,10 @@ def _unloadable(subject: Subject) -> Iterator[Remark]:
     try:
         export(resolve(subject.profile, host), host, NO_RUNTIME)
     except InputError as error:
-        place, remedy = subject.root, error.hint or "correct it"
-        yield Remark("unloadable", ERROR, place, error.message, remedy)
+        place, named = subject.root, subject.profile.architectures
+        if NATIVE in named:
+            place = f"{place}.architectures[{named.index(NATIVE)}]"
+        yield Remark("unloadable", ERROR, place, error.message, error.hint or "correct it")
 
 
 # --- The whole ---
@@ -213,12 +215,23 @@ _SMALLER = {syscalls.X86_64: syscalls.X86, syscalls.AARCH64: syscalls.ARM}
 
 
 def _missing_32_bit(subject: Subject) -> Iterator[Remark]:
+    named = bool(subject.profile.architectures or subject.profile.families)
+    place = f"{subject.root}.architectures" if named else subject.root
+    if not subject.names_architectures:
+        killed = " or ".join(f"{smaller} on {host}" for host, smaller in _SMALLER.items())
+        message = (
+            "runtimes filter the host's own architecture alone, since the profile names no other: "
+            f"the kernel kills programs of {killed} at their first call"
+        )
+        remedy = "nothing, if there are none in the image; else name the host's and theirs"
+        yield Remark("missing-32-bit", NOTE, place, message, remedy)
+        return
     for host, smaller in _SMALLER.items():
         if host in subject.architectures and smaller not in subject.architectures:
             yield Remark(
                 "missing-32-bit",
                 NOTE,
-                f"{subject.root}.architectures",
+                place,
                 f"programs of {smaller} are killed at their first call, since the profile names "
                 f"{host} alone",
                 "nothing, if there are none in the image; else name it too",

@@ -11,6 +11,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from tracer import syscalls
 from tracer.profile import calls, hosts, model
+from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.model import Profile, Rule
 from tracer.profile.releases import Release
 
@@ -55,14 +56,20 @@ class Place:
 
 
 class Subject:
-    """A profile taken apart once for all checks."""
+    """
+    A profile taken apart once for all checks.
+
+    One that names no architecture is judged as x86-64 hosts load it, by `architectures`.
+    """
 
     def __init__(self, profile: Profile, oldest: Release, needs: Optional[Needs] = None) -> None:
         self.profile = profile
         self.oldest = oldest
         self.needs = needs
         self.root = _PLACES.get(profile.dialect, "$")
-        self.architectures = set(hosts.named_by(profile)) or {syscalls.X86_64}
+        named = hosts.named_by(profile) & ARCHITECTURES.keys()
+        self.names_architectures = bool(named)
+        self.architectures = set(named) or {syscalls.X86_64}
         self.by_call: Dict[str, List[Place]] = {}
         for number, rule in enumerate(profile.rules):
             for name, (about,) in calls.by_call([rule]).items():

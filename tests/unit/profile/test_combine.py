@@ -586,6 +586,21 @@ def test_architectures_are_united_and_the_new_ones_reported():
     )
 
 
+def test_an_architecture_beside_the_hosts_is_new_to_a_profile_that_names_none():
+    """
+    Without a name the host's own is filtered alone, so that i386 programs were killed.
+    """
+    first = Profile(model.ERRNO, (allow("read"),))
+    other = Profile(model.ERRNO, architectures=(*ARCHITECTURES, "SCMP_ARCH_NATIVE"))
+
+    merged = merge(first, other)
+
+    assert merged.profile.architectures == ARCHITECTURES
+    assert merged.conflicts == (
+        Conflict(combine.ARCHITECTURE_ADDED, 1, (syscalls.X86,)),
+    )
+
+
 def test_what_the_first_dialect_cannot_say_is_refused():
     """
     A flat profile has no place for rules of some containers only.

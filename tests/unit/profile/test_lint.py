@@ -292,6 +292,39 @@ def test_a_probed_call_is_judged_by_the_capabilities_of_the_container():
         assert codes.count("eperm-for-probed") == found
 
 
+@pytest.mark.parametrize(
+    ("architectures", "place"), [((), "$"), (("SCMP_ARCH_NATIVE",), "$.architectures")]
+)
+def test_a_profile_that_names_no_architecture_is_judged_as_hosts_load_it(
+    architectures: Tuple[str, ...], place: str
+):
+    """
+    No call is foreign to it, and 32-bit programs are killed since the host's own is filtered alone.
+    """
+    rules = (allow("read", "socketcall", "arch_prctl", "no_such_call"),)
+
+    found = lint(Profile(model.ERRNO, rules, architectures=architectures), NEWEST)
+
+    by_code = {one.code: one for one in found}
+    assert "foreign-call" not in by_code
+    assert by_code["missing-32-bit"].place == place
+    assert "names no other" in by_code["missing-32-bit"].message
+
+
+def test_the_native_architecture_is_one_that_runtimes_refuse():
+    """
+    Neither runc nor crun takes SCMP_ARCH_NATIVE from a profile.
+    """
+    profile = Profile(model.ERRNO, architectures=(syscalls.X86_64, "SCMP_ARCH_NATIVE"))
+
+    (remark,) = [one for one in lint(profile, NEWEST) if one.code == "unloadable"]
+
+    assert remark.place == "$.architectures[1]"
+    assert remark.message == (
+        "runc and crun refuse the profile: unknown architecture SCMP_ARCH_NATIVE"
+    )
+
+
 def test_every_code_has_a_case():
     """
     tests/cases shows each code once as a person meets it, but for those that need odd profiles.
