@@ -71,7 +71,7 @@ def convert(
         losses.append(f"the base profile {profile.base}")
         profile = replace(profile, base="")
     if NATIVE in profile.architectures:
-        losses.append(f"the architecture {NATIVE}: runc and crun refuse it, and filter the host's own without it")
+        losses.append(f"the architecture {NATIVE}: runtimes refuse it, and filter the host's anyway")
         profile = replace(profile, architectures=hosts.named_in_list(profile))
     content = TARGETS[target](_Conversion(profile, container, losses, name, around or {}))
     return Converted(content, tuple(losses))
