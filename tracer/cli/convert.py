@@ -16,7 +16,8 @@ from tracer import document, files, syscalls
 from tracer.capabilities.defaults import DOCKER
 from tracer.capabilities.given import named_sets
 from tracer.cli import complain
-from tracer.cli.given import STANDARD_OUTPUT, text_of
+from tracer.cli.bases import base
+from tracer.cli.given import STANDARD_OUTPUT, profile_in
 from tracer.errors import DocumentError, InputError, OutputError
 from tracer.profile import bpf, documents, formats, model, systemd
 from tracer.profile.architectures import ARCHITECTURES
@@ -42,6 +43,7 @@ _BY_WORD: Dict[str, str] = {
     help="The container's bounding set; default,CAP_X adds to the usual one, which is docker's.",
 )
 @click.option("--kernel", metavar="MAJOR.MINOR", help="The host's. [new enough]")
+@base
 @click.argument("profile")
 def convert(
     target: str,
@@ -67,7 +69,7 @@ def convert(
         None if kernel is None else _kernel(kernel),
         _MACHINES.get(platform.machine(), syscalls.X86_64),
     )
-    given = formats.read(text_of(profile, formats.READ_LIMIT), profile)
+    given = profile_in(profile)
     around = _config_at(output) if target == model.OCI else None
     result = convert_profile(given, target, container, name=_name(profile), around=around)
     problems = tuple(f"{profile}: lost in {target}: {loss}" for loss in result.losses)

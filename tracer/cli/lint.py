@@ -13,7 +13,8 @@ import click
 from tracer.capabilities.given import named_sets
 from tracer.capabilities.required import required
 from tracer.cli import complain, options
-from tracer.cli.given import profiles_as_engines_read, refuse_twice
+from tracer.cli.bases import base
+from tracer.cli.given import all_as_engines_read, refuse_twice
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
@@ -59,6 +60,7 @@ _LINE = 600
     help="A recording of the container: say what does not go with the capabilities it needs.",
 )
 @options.caps("The same with these capabilities instead of those that were recorded as needed.")
+@base
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
 def lint(
     form: str,
@@ -107,7 +109,7 @@ def lint(
     needs = _needs(recordings, sets)
     found = {
         path: remarks_on(profile, release, needs, faults)
-        for path, (profile, faults) in zip(profiles, profiles_as_engines_read(profiles))
+        for path, (profile, faults) in all_as_engines_read(profiles).items()
     }
     _PRINTERS[form](found)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]

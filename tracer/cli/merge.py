@@ -10,6 +10,7 @@ import click
 
 from tracer import files
 from tracer.cli import complain
+from tracer.cli.bases import base
 from tracer.cli.given import STANDARD_OUTPUT, profiles_in
 from tracer.profile import combine, formats
 from tracer.profile.combine import Conflict
@@ -53,6 +54,7 @@ _SENTENCES: Mapping[str, Callable[[Conflict, str, str], str]] = {
 @click.option(
     "-o", "--output", metavar="PROFILE", default=STANDARD_OUTPUT, help="[standard output]"
 )
+@base
 @click.argument("profiles", nargs=-1, required=True, metavar="BASELINE PROFILE...")
 def merge(output: str, profiles: Tuple[str, ...]) -> int:
     """

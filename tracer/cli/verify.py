@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 import click
 
 from tracer.cli import complain, trials
+from tracer.cli.bases import base
 from tracer.cli.given import profile_in
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.syscalls import error_name
@@ -36,6 +37,7 @@ AS_USUAL = "rules for some capabilities are read as for a container without opti
 @trials.drive
 @trials.exit_code
 @trials.timeout
+@base
 @click.argument("profile")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def verify(

@@ -359,7 +359,7 @@ def _refuse_unsayable(first: Profile, other: Profile) -> None:
     if other.base and other.base != first.base:
         raise InputError(
             f"a profile that adds to {other.base!r} cannot be merged without it",
-            "merge the profile that the operator installed on the node",
+            "--base FILE names a file that holds it",
         )
     if first.dialect not in (model.OCI, model.SPO):
         return
