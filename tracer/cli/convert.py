@@ -17,7 +17,7 @@ from tracer.capabilities.defaults import DOCKER
 from tracer.capabilities.given import named_sets
 from tracer.cli import complain
 from tracer.cli.bases import base
-from tracer.cli.given import STANDARD_OUTPUT, profile_in
+from tracer.cli.given import STANDARD_OUTPUT, file_and_name, profile_in
 from tracer.errors import DocumentError, InputError, OutputError
 from tracer.profile import bpf, documents, formats, model, systemd
 from tracer.profile.architectures import ARCHITECTURES
@@ -134,9 +134,10 @@ def _config_at(output: str) -> Optional[Mapping[str, object]]:
     return value
 
 
-# A Kubernetes object's name: RFC 1123, from the file's.
+# A Kubernetes object's name: RFC 1123, from the file's, or from the one after #.
 def _name(path: str) -> str:
-    stem = os.path.basename(path).split(".")[0].lower()
+    file, name = file_and_name(path)
+    stem = os.path.basename(name or file).split(".")[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", stem)[:63].strip("-") or "profile"
 
 

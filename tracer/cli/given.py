@@ -42,9 +42,10 @@ def profile_in(path: str) -> Profile:
     """
     The profile that a path names, with its base if --base gives it. Raises InputError.
 
-    FILE#NAME is one of several in a file, by name or number; "-" and "-#NAME" are standard input.
+    FILE#NAME is one of several in a file, by name or number; "-" and "-#NAME" (which click takes
+    behind "--" only) are standard input.
     """
-    file, wanted = _split(path)
+    file, wanted = file_and_name(path)
     named = formats.read_all(text_of(file, formats.READ_LIMIT), _name(file))
     return with_base(formats.one_of(named, _name(file), wanted), bases())
 
@@ -67,7 +68,7 @@ def all_as_engines_read(
     refuse_twice(paths)
     found: Dict[str, Tuple[Profile, Tuple[KeyFault, ...]]] = {}
     for path in paths:
-        file, wanted = _split(path)
+        file, wanted = file_and_name(path)
         named = formats.read_all_as_engines(text_of(file, formats.READ_LIMIT), file)
         for one in [formats.one_of(named, file, wanted)] if wanted else named:
             found[one.source] = with_base(one, bases()), one.faults
@@ -83,7 +84,7 @@ def baseline_in(path: Optional[str]) -> Optional[Profile]:
     """
     if path is None:
         return None
-    file, wanted = _split(path)
+    file, wanted = file_and_name(path)
     text = text_of(file, formats.READ_LIMIT)
     named = formats.one_of(formats.read_all(text, _name(file)), _name(file), wanted)
     if named.source == _name(file) and formats.write(named.profile) != text:
@@ -96,12 +97,12 @@ def baseline_in(path: Optional[str]) -> Optional[Profile]:
 
 def refuse_twice(paths: Sequence[str]) -> None:
     """Raise InputError if standard input is to be read several times."""
-    if [_split(path)[0] for path in paths].count(STANDARD_OUTPUT) > 1:
+    if [file_and_name(path)[0] for path in paths].count(STANDARD_OUTPUT) > 1:
         raise InputError("standard input (-) can be read only once")
 
 
-def _split(path: str) -> Tuple[str, str]:
-    """A path and the name after #; a file of that very name goes first."""
+def file_and_name(path: str) -> Tuple[str, str]:
+    """A path and the name after #, if any; a file of that very name goes first."""
     file, mark, name = path.rpartition("#")
     if not (mark and name and file) or os.path.lexists(path):
         return path, ""

@@ -19,8 +19,8 @@ from tracer.profile.keys import SPO_KIND, fold
 
 _LISTS = ("List", f"{SPO_KIND}List")
 _CONFIG_MAP = "ConfigMap"
-# Each profile costs lint up to some milliseconds; a cluster has some dozens.
-MOST_PROFILES = 200
+# Lint takes some milliseconds for each; a cluster has some dozens.
+MOST_PROFILES = 500
 
 
 @dataclass(frozen=True)

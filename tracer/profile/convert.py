@@ -175,8 +175,16 @@ def _spo(asked: _Conversion) -> bytes:
     fields = (path for path in values.unknown_fields(given) if path not in _SPO_FIELDS)
     asked.losses.extend(f"the unknown field {path}" for path in fields)
     asked.losses.extend(one.what for one in spo.refused(given))
-    profile = replace(spo.within_limits(given), kept=spo.state_of(given.kept), dialect=model.SPO)
+    taken = spo.within_limits(given)
+    if _notifies(given) and not _notifies(taken):
+        asked.losses.append(f"{model.NOTIFY} without a listener: it becomes {model.ERRNO}")
+    profile = replace(taken, kept=spo.state_of(given.kept), dialect=model.SPO)
     return formats.write(replace(profile, around=_within_v1(around))).encode()
+
+
+def _notifies(profile: Profile) -> bool:
+    actions = (profile.default_action, *(rule.action for rule in profile.rules))
+    return model.NOTIFY in actions
 
 
 _SPO_FIELDS = (f"$.{spo.STATE}", f"$.{spo.DISABLED}")

@@ -71,8 +71,8 @@ def one_of(profiles: Sequence[Named], source: str, wanted: str = "") -> Named:
     if len(chosen) == 1:
         return chosen[0]
     names = ", ".join(one.name or str(number) for number, one in enumerate(profiles, 1))
-    found = f"no profile {wanted!r}" if not chosen else f"{len(chosen)} profiles"
-    raise InputError(f"{source}: {found}: it holds {names}", f"name one: {source}#NAME, or #NUMBER")
+    found = f"holds {len(chosen)} profiles" if chosen else f"holds no profile {wanted!r}, but"
+    raise InputError(f"{source}: {found}: {names}", "FILE#NAME, or FILE#NUMBER, names one")
 
 
 def read_as_engines(text: str, source: str) -> Tuple[Profile, Tuple[KeyFault, ...]]:

@@ -23,6 +23,7 @@ from tracer.profile.keys import KeyFault
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
 from tracer.profile.lint_keys import remark_on
 from tracer.profile.lint_probed import eperm_for_probed
+from tracer.profile.lint_spo import base_missing, operator_refuses
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
@@ -191,6 +192,8 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
 
 def _unloadable(subject: Subject) -> Iterator[Remark]:
     host = syscalls.X86_64
+    if subject.profile.base:
+        return  # `base-missing` says it
     try:
         export(resolve(subject.profile, host), host, NO_RUNTIME)
     except InputError as error:
@@ -336,6 +339,8 @@ CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "permissive-default": _permissive_default,
     "missing-32-bit": _missing_32_bit,
     "socketcall-open": _socketcall_open,
+    "base-missing": base_missing,
+    "operator-refuses": operator_refuses,
     "eperm-for-probed": eperm_for_probed,
     "floor-missing": _floor_missing,
     "dangerous-call": _dangerous_call,

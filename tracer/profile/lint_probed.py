@@ -27,6 +27,8 @@ _MOST_CAPABILITIES = 6  # every set of them is tried
 def eperm_for_probed(subject: Subject) -> Iterator[Remark]:
     """Warn of calls that C libraries probe, and that get another answer than ENOSYS somewhere."""
     never: List[str] = []
+    if subject.profile.base:
+        return  # which may answer them
     for name in fallbacks_of(subject.architectures & syscalls.architectures()):
         if _answers_well(subject, name):
             continue

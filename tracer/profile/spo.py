@@ -55,7 +55,7 @@ def refused(profile: Profile) -> Iterator[Refused]:
         yield Refused(
             "$.listenerPath",
             f"the listenerPath {profile.listener_path}: the operator takes a socket in "
-            f"{_LISTENERS} only; without it {model.NOTIFY} becomes {model.ERRNO}",
+            f"{_LISTENERS} only",
         )
     for number, rule in enumerate(profile.rules):
         for what in _refused_of(rule):
