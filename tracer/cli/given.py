@@ -92,7 +92,10 @@ def baseline_in(path: Optional[str]) -> Optional[Profile]:
             f"{_name(file)}: laid out in a way that cannot be kept: the result says the same, but "
             "is laid out anew"
         )
-    return with_base(named, bases())
+    profile = with_base(named, bases())
+    if profile.base:
+        complain(f"{named.source}: no --base gives {profile.base!r}: its calls are added again")
+    return profile
 
 
 def refuse_twice(paths: Sequence[str]) -> None:
