@@ -32,7 +32,7 @@ ARCHITECTURE_ADDED = "architecture-added"
 # What stands where profiles disagree; the first line that applies to a call decides.
 PRECEDENCE: Mapping[str, str] = {
     DENIED_BY_FIRST: "the first profile has a rule that denies the call or some use of it (KILL_*, "
-    "TRAP, ERRNO, NOTIFY, TRACE): what it says of the call stands, the strictest rule included",
+    "TRAP, ERRNO, NOTIFY, TRACE): what it says of the call stands, strictest rule and errno too",
     MIXED: "a later profile allows a use of the call that may overlap with one it denies itself: "
     "that permission is not taken over",
     ENOSYS_LEFT: "a later profile answers ENOSYS to a call that C libraries can do without; the "
@@ -43,7 +43,8 @@ PRECEDENCE: Mapping[str, str] = {
     DENIAL_LEFT: "a later profile denies the call by a rule: not taken over, since only the first "
     "one's denials stand; who allows it, or else the default, decides",
     CROSSED: "the default lets through and the denials of several profiles differ: all of them are "
-    "taken over, so that the result is rather too strict",
+    "taken over, so that the result is rather too strict; of two for the same uses the stricter, "
+    "or else ENOSYS for a call that C libraries can do without",
     DEFAULT_OPENED: "a later profile's default lets through and the first one's does not: so does "
     "the result's",
     ARCHITECTURE_ADDED: "a later profile names an architecture that the first does not: it is "

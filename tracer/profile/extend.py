@@ -50,6 +50,8 @@ def extend(
     profile = replace(turned, rules=rules)
     if not named:
         profile = replace(profile, architectures=addition.architectures)
+    elif NATIVE in profile.architectures:
+        profile = replace(profile, architectures=hosts.named_in_list(profile))
     messages = [
         *_turned(baseline),
         *_native(baseline),
@@ -114,9 +116,9 @@ def _turned(baseline: Profile) -> List[str]:
 
 
 def _native(baseline: Profile) -> List[str]:
-    if hosts.named_by(baseline) or NATIVE not in baseline.architectures:
+    if NATIVE not in baseline.architectures:
         return []
-    return [f"runc and crun refuse the baseline's {NATIVE}; the recorded architectures replace it"]
+    return [f"the baseline's {NATIVE} is left out: runc and crun refuse it"]
 
 
 def _left_out(missing: List[str]) -> List[str]:

@@ -14,8 +14,9 @@ a group follows the rules that allow its calls to some containers.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import replace
-from typing import AbstractSet, FrozenSet, List, Sequence, Set, Tuple
+from typing import AbstractSet, Dict, FrozenSet, List, Sequence, Set, Tuple
 
 from tracer import syscalls
 from tracer.profile import calls, hosts, model
@@ -107,16 +108,31 @@ def _with_answer(
     if not new:
         return rules
     kept = _without_groups(rules, behind, new)
-    last = {name: position for position, rule in enumerate(kept) for name in rule.names}
-    for position, rule in enumerate(kept):
-        fitting = {name for name in new if last.get(name, -1) < position}
-        if fitting and _is_group(rule, answer):
-            kept[position] = replace(rule, names=tuple(sorted({*rule.names, *fitting})))
-            new -= fitting
-    if new:
+    wider, rest = _assigned(new, kept, answer)
+    for position, added in wider.items():
+        rule = kept[position]
+        kept[position] = replace(rule, names=tuple(sorted({*rule.names, *added})))
+    if rest:
         group = groups[0] if groups else Rule((), model.ERRNO, errno=ENOSYS, comment=MERGED_COMMENT)
-        kept.append(replace(group, names=tuple(sorted(new)), kept={}))
+        kept.append(replace(group, names=tuple(sorted(rest)), kept={}))
     return tuple(kept)
+
+
+def _assigned(
+    names: AbstractSet[str], rules: Sequence[Rule], answer: calls.Said
+) -> Tuple[Dict[int, List[str]], List[str]]:
+    """Return the calls for each group that follows all their rules, and the calls without one."""
+    groups = [position for position, rule in enumerate(rules) if _is_group(rule, answer)]
+    last = {name: position for position, rule in enumerate(rules) for name in rule.names}
+    wider: Dict[int, List[str]] = {}
+    rest: List[str] = []
+    for name in names:
+        after = bisect_right(groups, last.get(name, -1))
+        if after < len(groups):
+            wider.setdefault(groups[after], []).append(name)
+        else:
+            rest.append(name)
+    return wider, rest
 
 
 def _without_groups(
