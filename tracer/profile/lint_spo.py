@@ -23,7 +23,7 @@ def operator_refuses(subject: Subject) -> Iterator[Remark]:
     """Report what the definition of the resource refuses."""
     if subject.profile.dialect != model.SPO:
         return
-    for found in (*spo.refused(subject.profile), *spo.repeated(subject.profile)):
+    for found in (*spo.refused(subject.profile), *spo.corrected(subject.profile)):
         place = found.path.replace("$", subject.root, 1)
         message = f"a SeccompProfile cannot have {found.what}"
         yield Remark("operator-refuses", ERROR, place, message, "correct or remove it")

@@ -72,14 +72,17 @@ def _refused_of(rule: Rule) -> Iterator[str]:
         yield f"a condition of {about(rule)}: more than 63 bits, or than six of them"
 
 
-def repeated(profile: Profile) -> Iterator[Refused]:
-    """Give the lists that name something twice: they are sets to Kubernetes."""
+def corrected(profile: Profile) -> Iterator[Refused]:
+    """Give what is refused and no loss: lists that name something twice, and comments."""
     named = ((f"$.syscalls[{number}].names", one.names) for number, one in enumerate(profile.rules))
     outer = (("$.architectures", profile.architectures), ("$.flags", profile.flags))
     for path, values in (*outer, *named):
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             yield Refused(path, f"{', '.join(twice)} twice in a list")
+    for number, rule in enumerate(profile.rules):
+        if rule.comment:
+            yield Refused(f"$.syscalls[{number}].comment", "a comment")
 
 
 def within_limits(profile: Profile) -> Profile:
