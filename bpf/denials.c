@@ -22,6 +22,9 @@
  * is kept here for those that have ended by then. A filter that answers with the error number 0, or
  * whose supervisor (USER_NOTIF) answers with a success, is not noticed.
  *
+ * A vsyscall has neither entry nor exit. That a filter was asked about one is all that is to be seen,
+ * and counted as such, whether it was denied or not.
+ *
  * Beside the recorder that stays (RESIDENT) there is no such user space: a place is one of its
  * recordings; and the maps drop what has long not been counted, of which user space finds some
  * missing. What is not root's has maps of its own, since anybody can make PID namespaces, and
@@ -32,6 +35,7 @@
  */
 #include "denials.h"
 #include "kernel.h"
+#include "vsyscall.h"
 #include "owner.c"
 
 #define MAX_MARKS 65536		/* a power of two */
@@ -42,6 +46,7 @@
 #define EXISTS -17		/* somebody on another processor was faster */
 #define BEGUN 1ULL		/* the lowest bits of a mark; the others tell the task */
 #define TOLD 2ULL		/* that the task was killed */
+#define NO_CALL ((u32)-1)	/* in place of a number */
 
 #include "places.c"
 
@@ -159,14 +164,14 @@ static __always_inline u64 recording_of(void *task)
 	return self && self->verdict.open ? self->verdict.recording : 0;
 }
 
-static __always_inline void denied(void *task, const void *registers, s32 answer,
+static __always_inline void denied(void *task, const void *registers, u32 number, s32 answer,
 				   struct denial_state *state)
 {
 	struct denial_place *place;
 	struct denial_key key = {
 		.recording = recording_of(task),
 		.architecture = is_compat(task) ? COMPAT : NATIVE,
-		.number = call_number(registers),
+		.number = number,
 		.error = answer,
 	};
 	u8 owner = owner_of(key.recording);
@@ -234,11 +239,14 @@ int on_leave(u64 *ctx)
 		__sync_fetch_and_add(&state->unsure, 1);
 		return 0;
 	}
-	denied(task, registers, answer, state);
+	denied(task, registers, call_number(registers), answer, state);
 	return 0;
 }
 
-/* A thread that is killed for itself, and not with its whole process, never leaves its last call. */
+/*
+ * A thread that is killed for itself, and not with its whole process, never leaves its last call. If
+ * that was a vsyscall its number is gone (emulate_vsyscall), and it has been counted as unseen.
+ */
 static __always_inline void note_kill(void)
 {
 	void *task = (void *)bpf_get_current_task_btf();
@@ -250,10 +258,12 @@ static __always_inline void note_kill(void)
 	if (!state || !is_killed_by_filter(task) || !filter_count(task))
 		return;
 	registers = (const void *)bpf_task_pt_regs(task);
+	if (call_number(registers) == NO_CALL)
+		return;
 	self = distance(registers, state);
 	mark = mark_at(self);
 	if (mark && *mark != (self | TOLD))
-		denied(task, registers, KILLED, state);
+		denied(task, registers, call_number(registers), KILLED, state);
 }
 
 #ifdef RESIDENT
@@ -263,6 +273,17 @@ int on_end(u64 *ctx)
 	return 0;
 }
 #else
+int on_unseen(u64 *ctx)
+{
+	u32 zero = 0, number = call_of_vsyscall((s32)ctx[0]);
+	void *task = (void *)bpf_get_current_task_btf();
+	struct denial_state *state = denial_state.lookup(&zero);
+
+	if (state && number != NO_VSYSCALL && filter_count(task))
+		denied(task, (const void *)bpf_task_pt_regs(task), number, UNSEEN, state);
+	return 0;
+}
+
 int on_end(u64 *ctx)
 {
 	void *task = (void *)ctx[0];

@@ -10,6 +10,7 @@
 /* struct denial_key.error, but for error numbers, which are below 0. */
 #define TRAPPED 0		/* it got SIGSYS, and its number back */
 #define KILLED 1		/* its thread, or whole process, was killed */
+#define UNSEEN 2		/* a vsyscall: the filter was asked, and its answer is not to be seen */
 
 /*
  * Where denials happened: a container, by its cgroup's name, or else by the outermost PID namespace
@@ -48,7 +49,7 @@ struct denial_key {
 	__u64 executable;
 	__u32 architecture;	/* AUDIT_ARCH_* */
 	__u32 number;
-	__s32 error;		/* what the call answered: an error number, below 0; TRAPPED; KILLED */
+	__s32 error;		/* what was answered: an error number, below 0; TRAPPED; KILLED; UNSEEN */
 	__u32 reserved;
 };
 

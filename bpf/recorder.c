@@ -82,6 +82,8 @@ static __always_inline void join(struct verdict *self, u64 recording, const void
 }
 
 #include "room.c"
+#include "runtime.c"
 #include "scope.c"
 #include "window.c"
 #include "calls.c"
+#include "vsyscall.c"

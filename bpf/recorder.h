@@ -28,6 +28,14 @@
 /* What stands for all numbers that no kernel has: a task could make four thousand million. */
 #define IMPOSSIBLE 0xffffffff
 
+/* A path as the task's root directory shows it: components, innermost first, each ended by \0. */
+struct executable {
+	__u64 first;
+	__u32 length;		/* bytes of components */
+	__u32 cut;		/* 1: outer components did not fit */
+	char components[PATH_SIZE];
+};
+
 /* One recording: a container, or a command's process tree. Key: its id, a time of CLOCK_MONOTONIC. */
 struct recording {
 	__u64 outer;		/* the command's recording in whose tree it began; 0: none */
@@ -57,6 +65,8 @@ struct recording {
 	__u32 late;		/* its tasks had run before */
 	char maker[COMM_SIZE];	/* comm of the runtime, as near to the container as was seen */
 	char container[CONTAINER_ID_SIZE];	/* 64 hexadecimal digits from its cgroup, or zeros */
+	__u64 runtime_inode;	/* of the file that its runtime was executed from; 0: unknown */
+	struct executable runtime;	/* that file; `first`: when its monitor executed it */
 };
 
 struct observation_key {
@@ -76,14 +86,6 @@ struct observation {
 struct executable_key {
 	__u64 recording;
 	__u64 executable;
-};
-
-/* A path as the task's root directory shows it: components, innermost first, each ended by \0. */
-struct executable {
-	__u64 first;
-	__u32 length;		/* bytes of components */
-	__u32 cut;		/* 1: outer components did not fit */
-	char components[PATH_SIZE];
 };
 
 /* The command line of a conmon: it names the container's id, name and runtime. */

@@ -37,6 +37,7 @@ static __always_inline void begin(struct verdict *self, const void *task, u32 ki
 	blank->kind = kind;
 	blank->first_process = process_of(task);
 	bpf_get_current_comm(blank->maker, sizeof(blank->maker));
+	name_runtime(blank, task);
 
 	if (!queue_recording(&id, blank->user) || recordings.insert(&id, blank)) {
 		__sync_fetch_and_add(&counters->recordings_lost, 1);
@@ -96,6 +97,8 @@ static __always_inline void describe(struct verdict *self, const void *task,
 		head->namespace_born = (u64)peek(task, TASK_BORN);
 		head->first_process = process_of(task);
 		bpf_get_current_comm(head->maker, sizeof(head->maker));
+		if (!head->runtime_inode)
+			name_runtime(head, task);
 	}
 	if (namespaces.update(&newborn, &self->recording)) {
 		__sync_fetch_and_add(&head->lost_tasks, 1);	/* whoever enters it will not be known */

@@ -122,6 +122,7 @@ int on_exec(u64 *ctx)
 		if (self)
 			note_launch(&self->verdict, task);
 	}
+	note_executed(task, bprm);
 	if (!self || !self->verdict.recording)
 		return 0;
 	inside = self->verdict.open && self->verdict.executable != EXECUTABLE_RUNTIME;

@@ -23,7 +23,7 @@ LINKS = {
     "exec5": ("exec5-2", "exec5-3", "exec5-4", "exec5-5"),
     "needs": tuple(f"needs-{name}" for name in NEEDS),
 }
-ONLY_ON_X86_64 = ("asks", "ends", "hello32", "mixed")
+ONLY_ON_X86_64 = ("asks", "ends", "hello32", "mixed", "vsyscalls")
 
 
 def compile_programs(directory: Path, *names: str) -> list[Path]:

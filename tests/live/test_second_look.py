@@ -177,16 +177,3 @@ def test_impossible_calls_of_a_container_are_said_in_few_lines(
     reasons = [line for line in done.stderr.splitlines() if "not complete: " in line]
     assert 2 <= len(reasons) <= LINES_OF_REASONS
     assert "more reasons" in reasons[-1]
-
-
-def test_a_runtime_goes_by_its_own_name(
-    engine: Engine, busybox: ImageLoader, seccomp_trace: SeccompTrace
-):
-    """
-    A recording names the runtime that made the container, however the engine is called.
-    """
-    recorded = record(seccomp_trace, engine, "run", "--rm", busybox(engine), "true")
-
-    (run,) = recorded.recording.runs.values()
-    assert run.runtime == engine.runtime
-    assert run.runtime_version

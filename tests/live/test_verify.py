@@ -17,7 +17,7 @@ from tests.live.conditions import eventually
 from tests.live.conftest import ImageLoader
 from tests.live.engines import Engine
 from tests.live.recorded import PROFILE, record
-from tracer.container.engines import installed_version
+from tests.live.runtime_copies import version_of
 
 WORSE = "worse.json"
 
@@ -58,9 +58,7 @@ def test_a_profile_works_until_a_call_is_taken_from_it(
     fails = seccomp_trace("verify", WORSE, "--", *command, env=engine.environment)
 
     assert works.returncode == 0, works.stderr
-    assert (
-        f"{engine.name} with {engine.runtime} {installed_version(engine.runtime)}" in works.stderr
-    )
+    assert f"{engine.name} with {engine.runtime} {version_of(engine)}" in works.stderr
     assert fails.returncode == 1, fails.stderr
     assert "denied: sync -> EPERM on x86_64 by /bin/sync [sync 1]" in fails.stderr
 

@@ -167,6 +167,8 @@ def _runs(id: str) -> strategies.SearchStrategy[Run]:
         notes=strategies.lists(texts, max_size=2).map(tuple),
         extra=extras,
         capabilities=strategies.none() | held,
+        runtime_path=words,
+        runtime_build_id=words,
     )
 
 

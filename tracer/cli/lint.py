@@ -19,6 +19,7 @@ from tracer.cli.given import all_as_engines_read, file_and_name, refuse_twice
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
+from tracer.host_floors import measured
 from tracer.profile.lint import lint as remarks_on
 from tracer.profile.releases import OLDEST, Release, release_text
 from tracer.profile.remarks import SEVERITIES, WARNING, Needs, Remark
@@ -96,8 +97,8 @@ def lint(
     warning  eperm-for-probed        C libraries expect ENOSYS there
     warning  dangerous-call          risky, with any arguments (a note if usual)
     warning  unknown-field           misspelt (a note if nothing resembles it)
-    note     floor-missing           a runtime's own calls are denied (an error
-                                     if it starts nowhere)
+    note     floor-missing           containers do not start under a measured
+                                     runtime (an error if under none)
     note     missing-32-bit          32-bit programs are killed
     note     needs-libseccomp        an older libseccomp ignores the rule
     note     foreign-call            no named architecture has the call
@@ -111,8 +112,11 @@ def lint(
     release = _release(oldest)
     refuse_twice((*profiles, *recordings))
     needs = _needs(recordings, sets)
+    known = measured()
+    if known.problem:
+        complain(known.problem)
     found = {
-        path: remarks_on(profile, release, needs, faults)
+        path: remarks_on(profile, release, needs, known.floors, faults)
         for path, (profile, faults) in all_as_engines_read(profiles).items()
     }
     _PRINTERS[form](found)

@@ -65,8 +65,9 @@ def refine(
 
     By one run in which the default is LOG; with --strict, or where the kernel's audit messages
     cannot be read, by several under the profile as it is. What the profile denies by a rule stays
-    denied. The floor of the runtime that ran is added, too (--runtime-floor). Exit code 1, and
-    nothing written, if the command or its drive does not end as it should.
+    denied. The floor of the runtime that ran is added, too (--runtime-floor), and the calls that
+    the kernel makes in a program's place. Exit code 1, and nothing written, if the command or its
+    drive does not end as it should.
 
     With --minimise: drop what the command and its drive do without, found by leaving it out, in
     groups that are halved where they are missed. The result is tried three times more. What runs
@@ -117,6 +118,7 @@ def add(
 ) -> int:
     """Say what was found, and write the profile with what of it is wanted; the exit code."""
     from tracer.session.floor_additions import floor_additions
+    from tracer.session.kernel_additions import kernel_additions
 
     for line in report(found):
         complain(line)
@@ -126,7 +128,11 @@ def add(
     runtimes = floor_additions(found.recordings, wish.profile, wish.kept_out, *floor)
     for line in floor_lines(runtimes):
         complain(line)
-    wanted = (*(addition.name for addition in found.additions), *runtimes.names)
+    kept_out = {*wish.kept_out, *runtimes.names}
+    kernel = kernel_additions(found.recordings, wish.profile, kept_out)
+    if kernel:
+        complain(f"+ {', '.join(kernel)}  made by the kernel at times")
+    wanted = (*(addition.name for addition in found.additions), *runtimes.names, *kernel)
     chosen = asked_about(wanted) if ask else wanted
     write(wish.profile, found, chosen, place, output)
     return 0
@@ -268,6 +274,8 @@ def minimised_lines(found: Minimised) -> Iterator[str]:
         yield f"kept, for they were missed: {', '.join(found.missed)}"
     if found.floor:
         yield f"kept, for runtimes may need them to start: {', '.join(found.floor)}"
+    if found.kernel:
+        yield f"kept, for the kernel makes them at times: {', '.join(found.kernel)}"
     yield (
         "this proves only that the command and its drive end well: what they do not exercise, or "
         "do not judge, may be missing"

@@ -36,7 +36,9 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
     answer in /proc/sys/kernel/seccomp/actions_logged. A container has room for 1024 kinds of
     denials; when all room gets scarce, what has been quiet for half a minute gives way.
 
-    What a filter's supervisor (SCMP_ACT_NOTIFY) answers with an error is told, too.
+    What a filter's supervisor (SCMP_ACT_NOTIFY) answers with an error is told, too. The answer to a
+    vsyscall is not visible: each that a filter was asked about is told so, denied or not, and the
+    exit code is 1.
     """
     from tracer.session.command import Signals
     from tracer.session.watching import Plan

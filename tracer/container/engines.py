@@ -9,21 +9,17 @@ recording without its image's name is still a recording.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Callable, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 from tracer.errors import HostError
 
 ANSWER_SECONDS = 20
 KNOWN_RUNTIMES = ("runc", "crun", "youki")
-SYSTEM_DIRECTORIES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 AT_ONCE = 200  # containers asked about in one command
 
 Ask = Callable[[Sequence[str]], str]
@@ -90,25 +86,6 @@ def answer(command: Sequence[str]) -> str:
     except (OSError, ValueError):
         return ""
     return done.stdout.decode(errors="replace")
-
-
-def runtime_version(path: str, ask: Ask = ask) -> str:
-    """The version that an OCI runtime says it has (`runc --version`), or an empty string."""
-    words = ask([path, "--version"]).split("\n")[0].split()
-    return words[-1] if words and words[0] == os.path.basename(path) else ""
-
-
-@lru_cache(maxsize=None)
-def installed_version(runtime: str) -> str:
-    """
-    The version of a runtime, by its name or path, or an empty string.
-
-    A path may come from the command line of any user's monitor: nothing but a runtime of that name
-    in the system's own directories is ever executed.
-    """
-    name = os.path.basename(runtime)
-    found = shutil.which(name, path=SYSTEM_DIRECTORIES) if name in KNOWN_RUNTIMES else None
-    return runtime_version(found) if found else ""
 
 
 def fields_of(text: str) -> Mapping[str, object]:

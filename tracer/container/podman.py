@@ -36,6 +36,8 @@ OPTIONS = {
     "--runtime": "runtime",
 }
 
+# What follows it is an argument of podman's cleanup, `--runtime` among them.
+OF_ANOTHER = "--exit-command-arg"
 
 # Our names for what `podman container inspect` knows.
 TEMPLATE = (
@@ -55,8 +57,8 @@ def read_launch(arguments: Sequence[str]) -> Optional[Launch]:
     """
     values = {
         OPTIONS[option]: value
-        for option, value in zip(arguments, arguments[1:])
-        if option in OPTIONS
+        for before, option, value in zip(("", *arguments), arguments, arguments[1:])
+        if option in OPTIONS and before != OF_ANOTHER
     }
     container = values.get("container", "")
     if not container:

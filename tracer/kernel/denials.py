@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Dict, Iterator, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, Iterator, Mapping, Optional, Tuple
 
 from tracer.kernel import bpf, program, wire
 
@@ -23,7 +23,9 @@ KEY = struct.Struct("=QQQIIi4x")
 DENIAL = struct.Struct("=QQQ6QII16s")
 STATE = struct.Struct("=QQQ")
 
-TRAPPED, KILLED = 0, -1  # answered with SIGSYS; by killing the thread or the process
+# Answered with SIGSYS; by killing the thread or the process; asked by a vsyscall, with whatever
+# answer.
+TRAPPED, KILLED, UNSEEN = 0, -1, -2
 
 NAMING = ("ended", "monitors", "started_for", "blank_start")
 
@@ -37,6 +39,7 @@ SOURCE = program.Source(
             "on_end": "sched_process_exit",
             "on_birth": "sched_process_fork",
             "on_program": "sched_process_exec",
+            "on_unseen": "emulate_vsyscall",
         }
     ),
     (
@@ -51,6 +54,7 @@ SOURCE = program.Source(
         "blank_cgroup",
         *NAMING,
     ),
+    optional=frozenset({"on_unseen"}),
 )
 # Beside the recorder that stays nobody asks where a process was that has ended, nor for names.
 RESIDENT = program.Source(
@@ -109,7 +113,7 @@ class Kind:
     """
     One kind of denial. `recording` as the recorder numbers it, or 0.
 
-    `error`: the error number that it was answered with, or TRAPPED, or KILLED.
+    `error`: the error number that it was answered with, or TRAPPED, KILLED or UNSEEN.
     """
 
     place: int
@@ -169,7 +173,8 @@ class Denials:
     """The denials that are counted by what is loaded, which stays its owner's."""
 
     def __init__(self, loaded: program.Loaded) -> None:
-        self._programs = [loaded.programs[name] for name in RESIDENT.programs]
+        counting = {*RESIDENT.programs, *SOURCE.optional} & loaded.programs.keys()
+        self._programs = [loaded.programs[name] for name in counting]
         self._maps = loaded.maps
         self._leaving: Dict[int, Standing] = {}
 
@@ -235,7 +240,10 @@ class Denials:
         return State(*STATE.unpack(value))
 
     def skipped(self) -> int:
-        """How often the kernel skipped a program: then a call may look denied that was not."""
+        """
+        How often the kernel skipped a program: then a call may look denied that was not, or a
+        vsyscall is missing.
+        """
         return sum(bpf.recursion_misses(one) for one in self._programs)
 
     @property
@@ -269,6 +277,17 @@ class Denials:
             for name, more in _too_many({number: one}, limited=False).items():
                 too_many[name] -= more
         return gone
+
+    def forget(self, ended: AbstractSet[Place]) -> None:
+        """Remove places where nothing runs any more, and what was denied there."""
+        gone = {
+            number: standing
+            for number, standing in self.standings().items()
+            if standing.place in ended
+        }
+        for standing in gone.values():
+            bpf.delete(self._maps["places"], _key(standing.place))
+        self._remove_what_belongs_to(gone, self.counted())
 
     def _remove_what_belongs_to(
         self, gone: Mapping[int, Standing], counted: Mapping[Kind, Denied]

@@ -15,6 +15,10 @@ from tracer.kernel.btf import TYPEDEF, TypeInformation
 
 # constant: (structure, member)
 MEMBERS = {
+    "TASK_COMM": ("task_struct", "comm"),
+    "TASK_LEADER": ("task_struct", "group_leader"),
+    "TASK_NAMESPACES": ("task_struct", "nsproxy"),
+    "NAMESPACES_MOUNT": ("nsproxy", "mnt_ns"),
     "TASK_FILTER_COUNT": ("task_struct", "seccomp.filter_count"),
     "TASK_SECCOMP_MODE": ("task_struct", "seccomp.mode"),
     "TASK_ATOMIC_FLAGS": ("task_struct", "atomic_flags"),
@@ -35,6 +39,8 @@ MEMBERS = {
     "TABLE_FILES": ("fdtable", "fd"),
     "TABLE_SIZE": ("fdtable", "max_fds"),
     "FILE_INODE": ("file", "f_inode"),
+    "INODE_LINKS": ("inode", "i_nlink"),
+    "INODE_NUMBER": ("inode", "i_ino"),
     "INODE_MODE": ("inode", "i_mode"),
     "MM_ARGUMENTS": ("mm_struct", "arg_start"),
     "MM_ARGUMENTS_END": ("mm_struct", "arg_end"),
@@ -61,6 +67,7 @@ MEMBERS = {
     "VFSMOUNT_ROOT": ("vfsmount", "mnt_root"),
     "MOUNT_VFSMOUNT": ("mount", "mnt"),
     "MOUNT_PARENT": ("mount", "mnt_parent"),
+    "MOUNT_NAMESPACE": ("mount", "mnt_ns"),
     "MOUNT_POINT": ("mount", "mnt_mountpoint"),
 }
 
@@ -145,6 +152,11 @@ def tracepoint_type(types: TypeInformation, name: str) -> int:
     Raises HostError if the kernel has no such tracepoint.
     """
     return _known(types.type_id(TYPEDEF, f"btf_trace_{name}"), f"tracepoint {name}")
+
+
+def has_tracepoint(types: TypeInformation, name: str) -> bool:
+    """Say whether the kernel has such a raw tracepoint."""
+    return types.type_id(TYPEDEF, f"btf_trace_{name}") is not None
 
 
 def function_type(types: TypeInformation, name: str) -> int:

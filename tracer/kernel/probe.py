@@ -69,8 +69,9 @@ def type_information() -> Finding:
     try:
         types = btf.read()
         layout.constants(types)
-        for tracepoint in program.RECORDER.programs.values():
-            layout.tracepoint_type(types, tracepoint)
+        for name, tracepoint in program.RECORDER.programs.items():
+            if name not in program.RECORDER.optional:
+                layout.tracepoint_type(types, tracepoint)
     except SeccompTraceError as error:
         return bad("BTF", error.message, error.hint)
     return good("BTF", f"{btf.VMLINUX} has all that the recorder reads")

@@ -44,7 +44,8 @@ class Source:
     A C file of `bpf/`: its programs, each with the raw tracepoint that it belongs to, and its maps.
 
     The programs are attached in this order. Those that are among `returns` belong to where that
-    function returns instead; `iterators` run when their link is read, for each object of that name.
+    function returns instead; `iterators` run when their link is read, for each object of that name;
+    `optional` ones are left out where the kernel has no such tracepoint.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Source:
     maps: Tuple[str, ...]
     returns: FrozenSet[str] = frozenset()
     iterators: FrozenSet[str] = frozenset()
+    optional: FrozenSet[str] = frozenset()
 
 
 # In this order, so that no task can be adopted before it can be let go.
@@ -62,6 +64,7 @@ RECORDER = Source(
             "on_exit": "sched_process_exit",
             "on_exec": "sched_process_exec",
             "on_sys_enter": "sys_enter",
+            "on_vsyscall": "emulate_vsyscall",
             "on_cgroup_attach": "cgroup_attach_task",
             "on_fork": "sched_process_fork",
         }
@@ -75,6 +78,7 @@ RECORDER = Source(
         "namespaces",
         "containers",
         "launches",
+        "executed",
         "others_launches",
         "requests",
         "claims",
@@ -88,10 +92,12 @@ RECORDER = Source(
         "blank_recording",
         "blank_executable",
         "blank_launch",
+        "blank_executed",
         "blank_request",
         "blank_thread",
         "blank_name",
     ),
+    optional=frozenset({"on_vsyscall"}),
 )
 
 # What a recorder that stays has pinned.
@@ -137,7 +143,7 @@ def load(
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
     types = btf.read()
-    targets = {name: _target(types, source, name) for name in source.programs}
+    targets = {name: _target(types, source, name) for name in present(types, source)}
     compiled = _image(source, {**layout.constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
@@ -149,6 +155,15 @@ def load(
         loaded.close()
         raise
     return loaded
+
+
+def present(types: btf.TypeInformation, source: Source) -> List[str]:
+    """Return the programs that this kernel has a place for, or has to have."""
+    return [
+        name
+        for name, place in source.programs.items()
+        if name not in source.optional or layout.has_tracepoint(types, place)
+    ]
 
 
 def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[int, int]:

@@ -247,9 +247,10 @@ class Recorder:
         return frozenset(wire.ID.unpack(key)[0] for key, _ in bpf.items(self._maps["claims"], 512))
 
     def recursion_misses(self) -> Dict[str, int]:
-        """How often the kernel skipped each program."""
+        """How often the kernel skipped each program of those that it has."""
         programs = self._loaded.programs
-        return {name: bpf.recursion_misses(programs[name]) for name in program.RECORDER.programs}
+        names = (name for name in program.RECORDER.programs if name in programs)
+        return {name: bpf.recursion_misses(programs[name]) for name in names}
 
     def forget_calls(self, recordings: AbstractSet[int]) -> None:
         """

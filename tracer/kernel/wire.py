@@ -26,7 +26,7 @@ AUDIT_ARCH_I386 = 0x40000003
 AUDIT_ARCH_AARCH64 = 0xC00000B7
 AUDIT_ARCH_ARM = 0x40000028
 
-HEAD = struct.Struct("=QQQQQQqQQQQQQQIBBBBIIIIII16s64s")
+HEAD = struct.Struct("=QQQQQQqQQQQQQQIBBBBIIIIII16s64sQQII512s")
 OBSERVATION_KEY = struct.Struct("=QQII")
 OBSERVATION = struct.Struct("=QI4x16s")
 EXECUTABLE_KEY = struct.Struct("=QQ")
@@ -39,6 +39,19 @@ STATE = struct.Struct("=QQQQQQQQ")
 SHARE = struct.Struct("=QQQ")
 SWITCHES = struct.Struct("=QII")
 ID = struct.Struct("=Q")
+
+
+@dataclass(frozen=True)
+class RuntimeExecuted:
+    """
+    The file that a container's runtime was executed from, as its monitor's root directory shows it.
+
+    `inode` is 0 if the kernel side does not know the file. `time`: ns, CLOCK_BOOTTIME.
+    """
+
+    inode: int = 0
+    time: int = 0
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,7 @@ class Head:
     late: bool
     maker: str
     container: str
+    runtime: RuntimeExecuted
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,7 @@ class Adopted:
 
     `open`: their window is open; otherwise it opens with the next filter beyond these `filters`,
     or an execve. `namespace`: the inode number of their PID namespace, or 0 for the host's own.
+    `runtime`: the file of their runtime, as far as it is known.
     """
 
     process: int
@@ -90,6 +105,7 @@ class Adopted:
     filters: int
     no_new_privileges: bool
     open: bool
+    runtime: RuntimeExecuted = RuntimeExecuted()
 
 
 @dataclass(frozen=True)
@@ -119,18 +135,24 @@ class State:
     queued_executables: int = 0
 
 
+_NO_RUNTIME = (0, 0, 0, 0, b"")
+
+
 def head(value: bytes) -> Head:
     """A value of the map `recordings`."""
     fields = list(HEAD.unpack(value))
     fields[15:19] = [bool(flag) for flag in fields[15:19]]
     fields[24] = bool(fields[24])
     fields[25:27] = [text(field) for field in fields[25:27]]
+    inode, time, *file = fields[27:]
+    fields[27:] = [RuntimeExecuted(inode, time, _shown(*file) if inode else "")]
     return Head(*fields)
 
 
 def command_head(born: int, process: int) -> bytes:
     """A value of the map `recordings` for a command that is about to start."""
-    return HEAD.pack(*(0, 0, 0, born), *(0,) * 10, COMMAND, *(0,) * 7, process, 0, 0, b"", b"")
+    identity = (process, 0, 0, b"", b"")
+    return HEAD.pack(*(0, 0, 0, born), *(0,) * 10, COMMAND, *(0,) * 7, *identity, *_NO_RUNTIME)
 
 
 def command_thread(recording: int, filters: int) -> bytes:
@@ -154,6 +176,9 @@ def adopted_head(scope: Adopted, born: int) -> bytes:
         *(0, 0, scope.namespace, scope.process, 0, scope.open),
         scope.maker.encode()[:15],
         scope.container.encode(),
+        scope.runtime.inode,
+        scope.runtime.time,
+        *_kept(scope.runtime.path),
     )
 
 
@@ -164,15 +189,26 @@ def adopted_thread(recording: int, scope: Adopted, executable: int) -> bytes:
 
 def path(text: str, first: int) -> Tuple[int, bytes]:
     """An executable's id and its value in the map `executables`, for a path that is known."""
-    components = [name.encode(errors="surrogateescape") for name in text.split("/") if name]
+    number = int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
+    )
+    return max(number, 2), EXECUTABLE.pack(first, *_kept(text))
+
+
+def _kept(path: str) -> Tuple[int, bool, bytes]:
+    """The fields of struct executable for a path: length, whether it is cut, components."""
+    components = [name.encode(errors="surrogateescape") for name in path.split("/") if name]
     kept = b"".join(name + b"\0" for name in reversed(components))
     cut = len(kept) > PATH_SIZE
     while len(kept) > PATH_SIZE:
         kept = kept[: kept[:-1].rindex(b"\0") + 1] if b"\0" in kept[:-1] else b""
-    number = int.from_bytes(
-        hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "little"
-    )
-    return max(number, 2), EXECUTABLE.pack(first, len(kept), cut, kept)
+    return len(kept), cut, kept
+
+
+def _shown(length: int, cut: int, components: bytes) -> str:
+    """The path that these fields of struct executable hold."""
+    names = [name.decode(errors="surrogateescape") for name in components[:length].split(b"\0")]
+    return ("[...]/" if cut else "/") + "/".join(reversed(names[:-1]))
 
 
 def share(heads: Iterable[Head]) -> bytes:
@@ -206,9 +242,7 @@ def executable(key: bytes, value: bytes) -> Tuple[int, int, str]:
     """An entry of the map `executables`: recording, executable id, path."""
     recording, number = EXECUTABLE_KEY.unpack(key)
     _, length, cut, components = EXECUTABLE.unpack(value)
-    names = [name.decode(errors="surrogateescape") for name in components[:length].split(b"\0")]
-    path = "/".join(reversed(names[:-1]))
-    return recording, number, ("[...]/" if cut else "/") + path
+    return recording, number, _shown(length, cut, components)
 
 
 def launch(value: bytes) -> Tuple[str, ...]:

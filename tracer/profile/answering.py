@@ -20,6 +20,34 @@ from tracer.profile.model import Circumstances, Profile, Rule
 MULTIPLEXERS = ("socketcall", "ipc")
 
 
+def answer_to(
+    profile: Profile,
+    architecture: str,
+    number: int,
+    arguments: Sequence[int],
+    *,
+    engine: Optional[str] = None,
+    capabilities: Optional[AbstractSet[str]] = None,
+) -> Optional[Answer]:
+    """
+    Return what a profile answers to a call; None where that cannot be told.
+
+    `engine` and `capabilities` (the container's bounding set) are as in `resolve`.
+    """
+    try:
+        return decide.decide(
+            profile,
+            architecture,
+            number,
+            arguments,
+            capabilities=capabilities,
+            engine=engine,
+            runtime=decide.NO_RUNTIME,
+        )
+    except InputError:
+        return None
+
+
 def is_by_rule(
     profile: Profile,
     architecture: str,
@@ -33,27 +61,15 @@ def is_by_rule(
     """
     Say whether this answer to a call was a rule's, and an error: ERRNO.
 
-    `engine` and `capabilities` (the container's bounding set) are as in `resolve`.
-    False for a profile of which that cannot be told (`decide` raises InputError).
+    `engine` and `capabilities` as in `answer_to`. False where that cannot be told.
     """
     if given.action != model.ERRNO:
         return False
     otherwise = replace(
         profile, default_action=model.KILL_PROCESS, default_errno=None, default_errno_name=""
     )
-    try:
-        said = decide.decide(
-            otherwise,
-            architecture,
-            number,
-            arguments,
-            capabilities=capabilities,
-            engine=engine,
-            runtime=decide.NO_RUNTIME,
-        )
-    except InputError:
-        return False
-    return said == given
+    call = (architecture, number, arguments)
+    return answer_to(otherwise, *call, engine=engine, capabilities=capabilities) == given
 
 
 def is_let_through(
@@ -68,24 +84,14 @@ def is_let_through(
     """
     Say whether a profile lets a call through for certain, whatever its arguments are.
 
-    `engine` and `capabilities` as in `is_by_rule`. False where that cannot be told.
+    `engine` and `capabilities` as in `answer_to`. False where that cannot be told.
     """
     rules = [rule for rule in profile.rules if name in rule.names]
     unsure = any(rule.conditions or (capabilities is None and _depends(rule)) for rule in rules)
     if unsure or name in MULTIPLEXERS:
         return False
-    try:
-        said = decide.decide(
-            profile,
-            architecture,
-            number,
-            capabilities=capabilities,
-            engine=engine,
-            runtime=decide.NO_RUNTIME,
-        )
-    except InputError:
-        return False
-    return said.lets_through
+    said = answer_to(profile, architecture, number, (), engine=engine, capabilities=capabilities)
+    return said is not None and said.lets_through
 
 
 def _depends(rule: Rule) -> bool:

@@ -14,7 +14,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Uni
 from tracer.errors import InputError
 from tracer.profile import model
 from tracer.profile.fallbacks import ENOSYS
-from tracer.profile.generate import FALLBACK_MARK
+from tracer.profile.generate import FALLBACK_MARK, KERNEL_MARK
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.resolve import alternatives, errno_number
 
@@ -89,6 +89,11 @@ def is_fallback(rule: Rule) -> bool:
     what the kernel itself was seen to answer.
     """
     return rule.comment.startswith(FALLBACK_MARK) and said_by(rule) in FALLBACKS
+
+
+def is_kernels(rule: Rule) -> bool:
+    """Say whether this is the group that we generate of calls that the kernel makes."""
+    return rule.comment.startswith(KERNEL_MARK)
 
 
 def says_missing(rule: Rule) -> bool:

@@ -237,12 +237,19 @@ def _one_of(rules: Sequence[Rule]) -> Rule:
 
 
 def _grouped(added: Mapping[str, Tuple[Rule, ...]]) -> List[Rule]:
-    """Rules of one effect as one group, its names sorted; those that hold for all come first."""
+    """
+    Rules of one effect as one group, its names sorted; those that hold for all come first. What the
+    kernel alone asks for stays apart, with the comment that says so.
+    """
     groups: Dict[Tuple[object, ...], List[Rule]] = {}
     for name in sorted(added):
         for rule in added[name]:
-            groups.setdefault((rule.action, *calls.where(rule)), []).append(rule)
-    ordered = sorted(groups.values(), key=lambda same: (not is_for_all(same[0]), repr(same[0])))
+            key = (rule.action, calls.is_kernels(rule), *calls.where(rule))
+            groups.setdefault(key, []).append(rule)
+    ordered = sorted(
+        groups.values(),
+        key=lambda same: (not is_for_all(same[0]), calls.is_kernels(same[0]), repr(same[0])),
+    )
     return [
         replace(
             same[0],

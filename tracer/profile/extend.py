@@ -56,7 +56,7 @@ def extend(
         *_turned(baseline),
         *_native(baseline),
         *_left_out(sorted(set(addition.architectures) - named) if named else []),
-        *_still_denied(denied),
+        *_still_denied(denied, _kernels(addition)),
         *_left_to_it(sorted(covered)),
     ]
     return Extended(profile, tuple(messages), tuple(sorted(denied)))
@@ -127,13 +127,21 @@ def _left_out(missing: List[str]) -> List[str]:
     return [f"calls were recorded under {', '.join(missing)}, which the baseline does not name"]
 
 
-def _still_denied(denied: Mapping[str, str]) -> List[str]:
-    by_action: Dict[str, List[str]] = {}
+def _kernels(addition: Profile) -> FrozenSet[str]:
+    """The calls that the addition has for the kernel alone, which nobody recorded."""
+    return frozenset(
+        name for rule in addition.rules if calls.is_kernels(rule) for name in rule.names
+    )
+
+
+def _still_denied(denied: Mapping[str, str], kernels: AbstractSet[str]) -> List[str]:
+    by_action: Dict[Tuple[bool, str], List[str]] = {}
     for name, action in sorted(denied.items()):
-        by_action.setdefault(action, []).append(name)
+        by_action.setdefault((name in kernels, action), []).append(name)
     return [
-        f"recorded, but denied by the baseline ({action}), and so left: {', '.join(names)}"
-        for action, names in sorted(by_action.items())
+        f"{'made by the kernel at times' if for_kernel else 'recorded'}, but denied by the "
+        f"baseline ({action}), and so left: {', '.join(names)}"
+        for (for_kernel, action), names in sorted(by_action.items())
     ]
 
 

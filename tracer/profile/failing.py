@@ -15,6 +15,7 @@ from typing import AbstractSet, Dict, List, Mapping, Optional, Set, Tuple
 from tracer.profile import calls, model
 from tracer.profile.fallbacks import ENOSYS
 from tracer.profile.generate import EPERM, answer_comment, by_answer
+from tracer.profile.kernel_calls import KERNEL_CALLS
 from tracer.profile.model import Profile, Rule
 from tracer.recording import UNFINISHED, Recording
 
@@ -36,10 +37,12 @@ def left_out(
     recording: Recording, needed: AbstractSet[str], baseline: Optional[Profile] = None
 ) -> LeftOut:
     """
-    Choose what the profile of a recording leaves out: nothing that is `needed` (by a runtime), or
-    that a baseline has a rule for which says otherwise.
+    Choose what the profile of a recording leaves out: nothing that is `needed` (by a runtime), that
+    the kernel makes at times, or that a baseline has a rule for which says otherwise.
     """
     failed = failed_calls(recording)
+    for name in failed.keys() & KERNEL_CALLS.keys():
+        del failed[name]
     spoken = {} if baseline is None else _answers_of(baseline)
     answers = {
         name: errno

@@ -13,6 +13,7 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Tuple
 
 from tracer import syscalls
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
+from tracer.profile.kernel_calls import kernel_calls_of
 from tracer.recording import Recording, Run
 from tracer.text import printable
 
@@ -28,6 +29,13 @@ FALLBACK_COMMENT = (
 )
 ANSWER_COMMENT = (
     f"{FALLBACK_MARK}: recorded, but the kernel answered {{}} each time, as this does"
+)
+# By this beginning of its comment the group of calls that the kernel makes is known as ours. It has
+# no "; ", at which merging takes the comments of permissions apart.
+KERNEL_MARK = "seccomp-trace kernel calls"
+KERNEL_COMMENT = (
+    f"{KERNEL_MARK}: not recorded, but the kernel makes them in a program's place, as to go on "
+    "with a sleep that was stopped"
 )
 _COMMENT_LIMIT = 400
 # The order in which Docker's and podman's own profiles name architectures.
@@ -54,7 +62,8 @@ def generate(
     recorded = {seen.name for seen in recording.observations if seen.name}
     allowed = ((recorded - spared) | floor) - answers.keys()
     architectures = observed_architectures(recording)
-    spoken = allowed | answers.keys()
+    kernel = [name for name in kernel_calls_of(architectures) if name not in allowed]
+    spoken = {*allowed, *kernel, *answers}
     missing = [name for name in fallbacks_of(architectures) if name not in spoken]
     return {
         "defaultAction": ERRNO,
@@ -62,6 +71,7 @@ def generate(
         "architectures": architectures,
         "syscalls": [
             group(sorted(allowed), ALLOW, comment=_origin(recording.runs.values())),
+            *([group(kernel, ALLOW, comment=KERNEL_COMMENT)] if kernel else []),
             *([group(missing, ERRNO, errno=ENOSYS, comment=FALLBACK_COMMENT)] if missing else []),
             *(
                 group(names, ERRNO, errno=errno, comment=answer_comment(errno))

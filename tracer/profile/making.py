@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, FrozenSet, List, Mapping, Optional, Tuple
 
 from tracer.profile.floor_choice import AUTO, EXACT, ChosenFloors, FloorChoice, choose, described
 from tracer.profile.floors import NEVER, Floor, permitted, shipped
-from tracer.profile.generate import generate, render
+from tracer.profile.generate import generate, observed_architectures, render
+from tracer.profile.kernel_calls import kernel_calls_of
 from tracer.recording import RUNTIME, Reason, Recording
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Wanted:
 @dataclass(frozen=True)
 class Made:
     """
-    A profile's text; the calls that it owes to a floor alone; a phrase that names the runtimes and
-    versions whose floor it has, empty for none; and what a person should know about it.
+    A profile's text; the calls that it owes to a floor alone, and to the kernel alone
+    (`kernel_calls`); a phrase that names the runtimes and versions whose floor it has, empty for
+    none; and what a person should know about it.
 
     `reasons`: why the container may not start under it, beside what speaks against the recording.
     """
@@ -50,6 +52,7 @@ class Made:
     runtimes: str
     messages: Tuple[str, ...]
     reasons: Tuple[Reason, ...] = ()
+    kernel_only: FrozenSet[str] = frozenset()
 
 
 def make(recording: Recording, wanted: Wanted) -> Made:
@@ -70,12 +73,14 @@ def make(recording: Recording, wanted: Wanted) -> Made:
         messages += extending
     messages += _bound_to_privileges(recording, wanted, chosen)
     recorded = {seen.name for seen in recording.observations}
+    kernel = frozenset(kernel_calls_of(observed_architectures(recording)))
     return Made(
         text=text,
         floor_only=frozenset(floor - recorded),
         runtimes=described(chosen.floors),
         messages=tuple(messages),
         reasons=chosen.reasons,
+        kernel_only=kernel - recorded - floor,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 from tracer import syscalls
 from tracer.profile import calls, hosts, model
 from tracer.profile.architectures import ARCHITECTURES
+from tracer.profile.floors import Floor
 from tracer.profile.model import Profile, Rule
 from tracer.profile.releases import Release
 
@@ -62,10 +63,17 @@ class Subject:
     One that names no architecture is judged as x86-64 hosts load it, by `architectures`.
     """
 
-    def __init__(self, profile: Profile, oldest: Release, needs: Optional[Needs] = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        oldest: Release,
+        needs: Optional[Needs] = None,
+        floors: Sequence[Floor] = (),
+    ) -> None:
         self.profile = profile
         self.oldest = oldest
         self.needs = needs
+        self.floors = tuple(floors)
         self.root = _PLACES.get(profile.dialect, "$")
         named = hosts.named_by(profile) & ARCHITECTURES.keys()
         self.names_architectures = bool(named)

@@ -45,6 +45,7 @@ VERSION = 1
 
 _USUAL = {"executable", "architecture", "number", "name", "first", "runs"}
 _USUAL_FIRST = {"time", "thread", "comm"}
+_RUN_LATER_TEXTS = ("runtime_path", "runtime_build_id")
 _RUN_TEXTS = (
     "engine",
     "container_id",
@@ -54,6 +55,7 @@ _RUN_TEXTS = (
     "runtime_version",
     "kernel",
     "architecture",
+    *_RUN_LATER_TEXTS,
 )
 _RUN_OTHERS = ("id", "command", "no_new_privileges", "filter", "started", "ended")
 _RUN_FIELDS = (*_RUN_TEXTS, *_RUN_OTHERS, "integrity", "notes", "capabilities")
@@ -128,6 +130,7 @@ def _run_fields(run: Run) -> Dict[str, object]:
         "integrity": [_reason_fields(reason) for reason in run.integrity],
         "notes": list(run.notes),
     }
+    fields.update((name, text) for name in _RUN_LATER_TEXTS if (text := getattr(run, name)))
     if run.capabilities is not None:
         fields["capabilities"] = capabilities_fields(run.capabilities)
     return with_extra(fields, run.extra)

@@ -151,6 +151,8 @@ def _join_two_runs(a: Run, b: Run) -> Run:
         integrity=_join_reasons(a.integrity, b.integrity),
         notes=a.notes if a.notes == b.notes else tuple(sorted({*a.notes, *b.notes})),
         extra=join_extras(run.extra for run in both),
+        runtime_path=max(a.runtime_path, b.runtime_path),
+        runtime_build_id=max(a.runtime_build_id, b.runtime_build_id),
         capabilities=_join_held([run.capabilities for run in both if run.capabilities]),
     )
 

@@ -210,6 +210,9 @@ class Run:
     """
     One container, or command, recorded once. Times are nanoseconds since the Unix epoch.
 
+    `runtime_path` and `runtime_build_id` (ELF's, hexadecimal digits) are of the file that the
+    container's monitor executed. What of the runtime is not known is empty.
+
     `architecture` is the host's, by libseccomp's token. `filter` is whose seccomp filter made the
     window exact: the engine's, our marker, or "none". `no_new_privileges` is None if unknown,
     `capabilities` if no checks of them were recorded.
@@ -233,6 +236,8 @@ class Run:
     notes: Tuple[str, ...] = ()
     extra: Extra = ()
     capabilities: Optional[Capabilities] = None
+    runtime_path: str = ""
+    runtime_build_id: str = ""
 
 
 FILTERS = ("engine", "marker", "none")

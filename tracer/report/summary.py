@@ -26,6 +26,9 @@ class Made(Protocol):
     def floor_only(self) -> "frozenset[str]": ...  # noqa: E704
 
     @property
+    def kernel_only(self) -> "frozenset[str]": ...  # noqa: E704
+
+    @property
     def runtimes(self) -> str: ...  # noqa: E704
 
 
@@ -51,6 +54,7 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
         allowed=allowed(made.text),
         floor_only=len(made.floor_only),
         floors=made.runtimes,
+        kernel_only=len(made.kernel_only & _allowed_names(made.text)),
         under=_under(recording.runs.values()),
         programs=programs[:NAMED_AT_MOST],
         more=len(programs) - NAMED_AT_MOST,
@@ -64,8 +68,12 @@ def summary(recording: Recording, made: Made, profile: str, kept: str) -> str:
 
 def allowed(profile: str) -> int:
     """How many calls a profile's ALLOW groups name."""
+    return len(_allowed_names(profile))
+
+
+def _allowed_names(profile: str) -> Set[str]:
     allowing = [rule for rule in formats.read(profile, "").rules if rule.action == model.ALLOW]
-    return len({name for rule in allowing for name in rule.names})
+    return {name for rule in allowing for name in rule.names}
 
 
 def _programs(recording: Recording) -> List[Tuple[str, int]]:

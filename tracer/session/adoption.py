@@ -16,7 +16,8 @@ from tracer.container.tasks import Confinement, Scope
 from tracer.errors import HostError
 from tracer.kernel.recorder import Recorder
 from tracer.kernel.securebits import INITIAL
-from tracer.kernel.wire import Adopted
+from tracer.kernel.wire import Adopted, RuntimeExecuted
+from tracer.session.monitors import executed_above
 
 
 def adopt(
@@ -39,6 +40,7 @@ def adopt(
         filters=confinement.filters,
         no_new_privileges=confinement.no_new_privileges,
         open=open,
+        runtime=executed_above(scope.process) if maker else RuntimeExecuted(),
     )
     recording = recorder.adopt(adopted)
     try:

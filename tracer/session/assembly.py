@@ -1,7 +1,8 @@
 """
 From the kernel's maps to a recording: names for numbers, times of day, reasons for doubt.
 
-Pure but for the clocks and the host's name, which are read once and handed in (`Host`).
+Pure but for the clocks and the host's name, which are read once and handed in (`Host`), and for
+the files of runtimes (`runtimes`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tracer.kernel.recorder import Content
 from tracer.recording import RUNTIME, UNKNOWN, Executable, Observation, Reason, Recording, Run
 from tracer.recording import Sighting
 from tracer.session.belonging import Container
+from tracer.session.runtimes import identify
 
 ARCHITECTURES = {
     wire.AUDIT_ARCH_X86_64: syscalls.X86_64,
@@ -162,10 +164,10 @@ def architecture_of(audit: int, number: int) -> str:
 
 
 def run_of_container(
-    container: Container, version: str, command: Tuple[str, ...], marker: bool, host: Host
+    container: Container, command: Tuple[str, ...], marker: bool, host: Host
 ) -> Run:
     """The run of one container, without the doubts that are the recorder's."""
-    head = container.head
+    head, runtime = container.head, identify(container, host.boot)
     return Run(
         id=_run_id(head, host),
         engine=container.engine,
@@ -173,8 +175,10 @@ def run_of_container(
         container_name=container.name,
         image=container.image,
         command=command,
-        runtime=os.path.basename(container.runtime),
-        runtime_version=version,
+        runtime=runtime.name,
+        runtime_version=runtime.version,
+        runtime_path=runtime.path,
+        runtime_build_id=runtime.build_id,
         kernel=host.kernel,
         architecture=host.architecture,
         no_new_privileges=head.no_new_privileges if head.observations else None,
@@ -182,7 +186,7 @@ def run_of_container(
         started=head.born + host.boot,
         ended=_ended(head, host),
         integrity=(LATE,) * (container.late and not head.late) + head_reasons(head),
-        notes=head_notes(head),
+        notes=head_notes(head) + ((runtime.note,) if runtime.note else ()),
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
-from tracer.container import engines, tasks
+from tracer.container import tasks
 from tracer.container.engines import Named
 from tracer.container.first_process import find_running
 from tracer.container.process import read_process
@@ -230,6 +230,4 @@ def _run(
         infra=False,
     )
     one = known.container if known else of_target
-    return assembly.run_of_container(
-        replace(one, head=head), engines.installed_version(one.runtime), (), False, host
-    )
+    return assembly.run_of_container(replace(one, head=head), (), False, host)

@@ -217,9 +217,8 @@ def recordings_of(recorder: Recorder, containers: Sequence[Holding]) -> Dict[int
     found: Dict[int, Recording] = {}
     for one in (holding.container for holding in containers):
         if one.recording in still:
-            version = engines.installed_version(one.runtime)
             one = replace(one, head=still[one.recording])
-            run = assembly.run_of_container(one, version, (), False, host)
+            run = assembly.run_of_container(one, (), False, host)
             run = replace(run, integrity=run.integrity + doubts)
             recording = assembly.recording_of(run, [contents[one.recording]], host)
             of_one = tuple(parts[number] for number in parts if number == one.recording)

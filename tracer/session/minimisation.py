@@ -1,9 +1,9 @@
 """
 What a profile lets through and a command can do without: found by leaving it out.
 
-Groups of calls are left out, and halved where they are missed. What a runtime may need to start is
-never tried: no number of runs shows all of it. The result proves no more than that this command,
-with this drive, ended as it should.
+Groups of calls are left out, and halved where they are missed. What a runtime may need to start,
+and what the kernel makes at times, is never tried: no number of runs shows all of it. The result
+proves no more than that this command, with this drive, ended as it should.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Callable, FrozenSet, Sequence, Tuple
 
+from tracer.profile.kernel_calls import KERNEL_CALLS
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names, without
 from tracer.session.refinement import INTERRUPTED, Put, Wish
@@ -30,8 +31,8 @@ Told = Callable[[int, int, bool], None]
 class Minimised:
     """
     The profile without what was not missed; how many runs that took; the calls that were dropped,
-    those that were missed, and those that were not tried, for runtimes may need them. `problems`:
-    what speaks against the result, a phrase each.
+    those that were missed, and those that were not tried, for runtimes may need them or, `kernel`,
+    the kernel makes them. `problems`: what speaks against the result, a phrase each.
     """
 
     profile: Profile
@@ -39,6 +40,7 @@ class Minimised:
     dropped: Tuple[str, ...]
     missed: Tuple[str, ...]
     floor: Tuple[str, ...]
+    kernel: Tuple[str, ...]
     problems: Tuple[str, ...]
 
 
@@ -54,13 +56,15 @@ def minimise(
     one = _Minimising(bench, plan, wish, put, signals, told)
     names = allowed_names(wish.profile)
     floor = names & every_floor()
+    kernel = (names & KERNEL_CALLS.keys()) - floor
+    tried = names - floor - kernel
     first = one.attempt(frozenset())
     problems = end_problems(first, plan, wish.status)
     dropped: FrozenSet[str] = frozenset()
     if not problems:
         one.plan = replace(plan, limit=plan.limit or limit_after(first))
         used = {seen.name for each in first.recordings for seen in each.observations}
-        groups = sorted(names - floor - used), sorted((names - floor) & used)
+        groups = sorted(tried - used), sorted(tried & used)
         dropped = droppable(groups, one.works)
         problems = one.confirmed(dropped)
     if signals.interrupted:
@@ -69,8 +73,9 @@ def minimise(
         profile=without(wish.profile, dropped),
         runs=one.runs,
         dropped=tuple(sorted(dropped)),
-        missed=tuple(sorted(names - floor - dropped)),
+        missed=tuple(sorted(tried - dropped)),
         floor=tuple(sorted(floor)),
+        kernel=tuple(sorted(kernel)),
         problems=problems,
     )
 

@@ -250,7 +250,6 @@ class Session:
             head = heads.get(one.recording)
             run = assembly.run_of_container(
                 replace(one, head=head or one.head),
-                engines.installed_version(one.runtime),
                 self._plan.command,
                 self._plan.unconfined,
                 self._host,

@@ -16,6 +16,8 @@ from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
 from tracer.profile import check, hosts, model
 from tracer.profile.extend import Extended, extend
+from tracer.profile.generate import KERNEL_COMMENT
+from tracer.profile.kernel_calls import KERNEL_CALLS
 from tracer.profile.model import Profile, Rule
 from tracer.recording import Recording, Run
 from tracer.session import assembly
@@ -231,12 +233,19 @@ def _is_taken(profile: Profile, addition: Addition) -> bool:
 
 
 def refined(profile: Profile, additions: Iterable[Addition], origin: str) -> Extended:
-    """The profile with what is to be added, in one group at its end."""
-    names = tuple(sorted({one.name for one in additions}))
+    """
+    The profile with what is to be added, in one group at its end; what nobody asked for, and the
+    kernel makes, is in one more.
+    """
+    additions = tuple(additions)
+    unasked = {one.name for one in additions if not one.askers}
+    kernel = tuple(sorted(unasked & KERNEL_CALLS.keys()))
+    names = tuple(sorted({one.name for one in additions}.difference(kernel)))
     architectures = {assembly.this_host().architecture}
     architectures |= {token for one in additions for token in one.architectures}
     comment = printable(f"{COMMENT}: {origin}" if origin else COMMENT, COMMENT_LIMIT)
-    rules = (Rule(names, model.ALLOW, comment=comment),) if names else ()
+    groups = ((names, comment), (kernel, KERNEL_COMMENT))
+    rules = tuple(Rule(some, model.ALLOW, comment=why) for some, why in groups if some)
     named = tuple(sorted(token for token in architectures if token))
     return extend(profile, Profile(model.ERRNO, rules, architectures=named))
 

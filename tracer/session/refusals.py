@@ -25,7 +25,13 @@ from tracer.session.belonging import RUNTIMES, Container
 from tracer.session.messages import Logged, Messages
 
 MOST_LOOKS = 20  # at messages in one go: a look takes a limited number
-SIGNALS = {denials.TRAPPED: Answer(model.TRAP), denials.KILLED: Answer(model.KILL)}
+# What stands for the answer to a vsyscall, which may have been let through.
+NOT_VISIBLE = Answer("not visible")
+ANSWERS = {
+    denials.TRAPPED: Answer(model.TRAP),
+    denials.KILLED: Answer(model.KILL),
+    denials.UNSEEN: NOT_VISIBLE,
+}
 ACTIONS = {
     audit.LOG: model.LOG,
     audit.KILL_THREAD: model.KILL_THREAD,
@@ -36,7 +42,8 @@ ACTIONS = {
 @dataclass(frozen=True)
 class Refusal:
     """
-    What one program asked for and was refused (or logged for), and the last time of it.
+    What one program asked for and was refused (or logged for), and the last time of it. A vsyscall
+    has the answer NOT_VISIBLE, whether it was refused or not.
 
     `time`: ns since the epoch. `thread` as its container numbers it, 0 if unknown; `arguments`:
     six, or none if unknown. `count` is how often.
@@ -147,7 +154,7 @@ class Refusals:
             syscall=syscalls.shown_name_of(architecture, kind.number),
             architecture=architecture,
             number=kind.number,
-            answer=SIGNALS.get(kind.error) or Answer(model.ERRNO, kind.error),
+            answer=ANSWERS.get(kind.error) or Answer(model.ERRNO, kind.error),
             executable=_program(path, denied.comm),
             comm=denied.comm,
             container=title,

@@ -19,7 +19,7 @@ from tracer.kernel.wire import Head
 from tracer.profile import model
 from tracer.recording import Denial, Recording, Sighting
 from tracer.session.belonging import Container
-from tracer.session.refusals import Refusal, Refusals
+from tracer.session.refusals import NOT_VISIBLE, Refusal, Refusals
 
 SIGNALS = {model.TRAP: "trap", model.KILL: "kill"}
 
@@ -59,6 +59,8 @@ def with_denials(
         return replace(recording, runs={run.id: replace(run, notes=notes)})
     found: Dict[Tuple[object, ...], Denial] = {}
     for one in refusing.kernel.of([container], heads):
+        if one.answer == NOT_VISIBLE:
+            continue
         denial = _denial(one, run.id)
         if denial.key in found:
             count = found[denial.key].count + denial.count

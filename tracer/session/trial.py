@@ -10,7 +10,6 @@ foreground.
 from __future__ import annotations
 
 import math
-import os
 import signal
 import subprocess
 import time
@@ -18,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from tracer.container import arguments, engines
+from tracer.container import arguments
 from tracer.container.arguments import EngineCall
 from tracer.errors import HostError
 from tracer.kernel import audit
@@ -37,6 +36,7 @@ from tracer.session.messages import Messages
 from tracer.session.recording_run import Plan as RecordingPlan
 from tracer.session.recording_run import Session
 from tracer.session.refusals import Refusal, Refusals, title_of
+from tracer.session.runtimes import identify
 
 AGAIN_SECONDS = 2.0
 PARTING = (signal.SIGHUP, signal.SIGTERM)
@@ -278,7 +278,7 @@ class _Attempt:
         heads = self._bench.recorder.heads()
         containers = self._session.containers()
         outcome = self._session.outcome(status)
-        refusals = self._bench.refusals
+        refusals, host = self._bench.refusals, assembly.this_host()
         return Trial(
             status=status,
             drive=self._driving.status,
@@ -290,14 +290,14 @@ class _Attempt:
             refusals=refusals.of(containers, heads) if refusals else (),
             failed=outcome.failed,
             unfiltered=tuple(title_of(one) for one in containers if one.head.unfiltered),
-            tried=tuple(dict.fromkeys(_tried(one) for one in containers)),
+            tried=tuple(dict.fromkeys(_tried(one, host.boot) for one in containers)),
             doubts=outcome.doubts,
             unsure=refusals.unsure() if refusals else 0,
             lost=refusals.lost(containers, heads) if refusals else 0,
         )
 
 
-def _tried(container: Container) -> str:
-    runtime = os.path.basename(container.runtime) or "an unknown runtime"
-    version = engines.installed_version(container.runtime) if container.runtime else ""
-    return f"{container.engine or 'no engine'} with {f'{runtime} {version}'.strip()}"
+def _tried(container: Container, boot: int) -> str:
+    runtime = identify(container, boot)
+    words = f"{runtime.name or 'an unknown runtime'} {runtime.version}".strip()
+    return f"{container.engine or 'no engine'} with {words}"

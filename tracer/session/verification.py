@@ -3,25 +3,36 @@ Whether a command works under a profile: what several trials showed, judged.
 
 The verdict is strict: whatever was refused counts, unless a rule of the profile itself, one for
 containers with the capabilities that this one had, answers it with an error, or the profile lets it
-through: then another filter has refused it, which a program loads for itself. Printing is not done
-here.
+through: then another filter has refused it, which a program loads for itself. The answer to a
+vsyscall is not to be seen, so it is decided by the profile. Printing is not done here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import AbstractSet, Callable, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import (
+    AbstractSet,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from tracer.errors import CommandError
 from tracer.host_floors import measured
 from tracer.profile import model
-from tracer.profile.answering import is_by_rule, is_let_through
+from tracer.profile.answering import answer_to, is_by_rule, is_let_through
 from tracer.profile.floors import permitted
+from tracer.profile.kernel_calls import KERNEL_CALLS
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
 from tracer.profile.resolve import for_capabilities
 from tracer.session.held import held_by_any, held_in, noting
-from tracer.session.refusals import Refusal
+from tracer.session.refusals import NOT_VISIBLE, Refusal
 from tracer.session.trial import Bench, Plan, Trial, Watchful, attempt
 
 DENIED, ELSEWHERE, BY_RULE, LOGGED = "denied", "elsewhere", "by rule", "logged"
@@ -53,8 +64,9 @@ class Verdict:
     What several trials say of a profile.
 
     `problems` has for each trial what was not as it should be, nothing for a good one. `unused`:
-    calls that the profile lets through and nothing made, if anything was recorded at all;
-    `floor_unused`: such of them as a runtime may need another time. `tried`: engines and runtimes.
+    calls that the profile lets through and nothing made, if anything was recorded at all, but for
+    those that the kernel makes; `floor_unused`: such of them as a runtime may need another time.
+    `tried`: engines and runtimes.
     """
 
     trials: Tuple[Trial, ...]
@@ -160,7 +172,7 @@ def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> T
     """Every kind of refusal in these trials, what was denied first, then by call and program."""
     found: Dict[Tuple[object, ...], Judged] = {}
     for number, trial in enumerate(trials, 1):
-        for one in trial.refusals:
+        for one in _answered(trial, profile, engine):
             held = held_in(trial, one.container)
             verdict = _kind_of(one, profile, engine, held)
             known = found.get((one.key, verdict))
@@ -174,6 +186,23 @@ def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> T
             key=lambda one: (order.index(one.verdict), one.refusal.syscall, one.refusal.executable),
         )
     )
+
+
+# Of several vsyscalls of one kind, too, only the last one's arguments are known. The audit messages
+# tell of those that were logged or killed.
+def _answered(trial: Trial, profile: Profile, engine: Optional[str]) -> Iterator[Refusal]:
+    """What was refused in a trial; vsyscalls among it if the profile refuses them."""
+    told = {one.key for one in trial.refusals}
+    for one in trial.refusals:
+        if one.answer != NOT_VISIBLE:
+            yield one
+            continue
+        held = held_in(trial, one.container)
+        call = (one.architecture, one.number, one.arguments)
+        answer = answer_to(profile, *call, engine=engine, capabilities=held)
+        decided = replace(one, answer=answer or NOT_VISIBLE)
+        if not decided.answer.lets_through and decided.key not in told:
+            yield decided
 
 
 # Of several refusals of one kind only the last one's arguments are known.
@@ -206,7 +235,7 @@ def verdict_on(
         trials=tuple(trials),
         problems=tuple(problems),
         refusals=judge(trials, asked.profile, engine),
-        unused=tuple(sorted(idle - floor)),
+        unused=tuple(sorted(idle - floor - KERNEL_CALLS.keys())),
         floor_unused=tuple(sorted(idle & floor)),
         tried=tuple(dict.fromkeys(one for trial in trials for one in trial.tried)),
     )

@@ -44,7 +44,8 @@ PATIENCE_SECONDS = 5.0  # how long a denial waits for its container's name
 LONG_PATIENCE_SECONDS = 30.0  # if without it is not known whether anybody wants it
 PROGRAM_UNKNOWN = "(unknown)"
 TRAP, LOG, KILL_THREAD, KILL_PROCESS = "trap", "log", "kill-thread", "kill-process"
-SIGNALS = {denials.TRAPPED: TRAP, denials.KILLED: "kill"}
+NOT_VISIBLE = "not visible"
+ANSWERS = {denials.TRAPPED: TRAP, denials.KILLED: "kill", denials.UNSEEN: NOT_VISIBLE}
 ACTIONS = {
     audit.LOG: LOG,
     audit.KILL_THREAD: KILL_THREAD,
@@ -59,8 +60,8 @@ class Denial:
 
     `time`: ns since the epoch. `container`: its id, or nothing for one that has no cgroup of its
     own. `thread` as the container numbers it, `process` as the host does. `answer`: an error's name
-    (EPERM), or trap, log, kill-thread, kill-process, or kill (either). `arguments`: six, or none if
-    unknown.
+    (EPERM), or trap, log, kill-thread, kill-process, kill (either), or NOT_VISIBLE for a vsyscall,
+    which may have been let through. `arguments`: six, or none if unknown.
     """
 
     time: int
@@ -163,7 +164,7 @@ class Looks:
         self._seen = 0
         self._reasons: Set[str] = set()
         self._reasons_due = time.monotonic() + REASONS_SECONDS
-        self._full = self._nameless = 0
+        self._full = self._nameless = self._unseen = 0
         self._own = os.stat("/proc/self/ns/pid").st_ino
         self._around = own_containers()
 
@@ -207,6 +208,7 @@ class Looks:
     def _settle(self, denial: Denial, named: bool, told: List[Denial]) -> None:
         if self._is_wanted(denial):
             told.append(denial)
+            self._unseen += denial.count if denial.answer == NOT_VISIBLE else 0
         elif not named:
             self._nameless += denial.count
 
@@ -266,7 +268,7 @@ class Looks:
             number=kind.number,
             syscall=syscalls.shown_name_of(architecture, kind.number),
             arguments=denied.arguments,
-            answer=SIGNALS.get(kind.error) or syscalls.error_name(kind.error),
+            answer=ANSWERS.get(kind.error) or syscalls.error_name(kind.error),
         )
 
     def _told(self) -> Iterator[Tuple[Place, Denial]]:
@@ -296,6 +298,7 @@ class Looks:
             "audit messages that there was no room for": messages.lost() if messages else 0,
             "logged calls of kinds that there was no room for": messages.full if messages else 0,
             "logged calls of processes that are gone": messages.strangers if messages else 0,
+            "answers to vsyscalls, which are not visible": self._unseen,
         }
         return Losses({reason: count for reason, count in reasons.items() if count})
 

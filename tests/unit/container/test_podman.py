@@ -28,6 +28,16 @@ def test_a_start_names_the_container_and_its_runtime():
     assert read_launch(START) == Launch(ID, "web", "/usr/bin/runc", joins=False)
 
 
+def test_arguments_of_podmans_cleanup_are_none_of_conmons():
+    """
+    A whole command line goes on with the cleanup's arguments, which have a runtime's option too.
+    """
+    cleanup = ["--runtime", "runc", "-c", "other", "container", "cleanup", ID]
+    told = [word for argument in cleanup for word in ("--exit-command-arg", argument)]
+
+    assert read_launch([*START, "--exit-command", "/usr/bin/podman", *told]) == read_launch(START)
+
+
 def test_an_exec_is_known_by_its_session():
     """
     An exec's session has an id of its own; the option that says exec may have been cut off.

@@ -233,14 +233,16 @@ def test_constants_are_the_headers(compiler: dict[str, int], file: str, name: st
 
 def test_a_head_has_the_fields_of_its_structure_in_order():
     """
-    Head names its fields as the structure does, in the same order.
+    Head names its fields as the structure does, in the same order; all of its runtime is one field.
     """
     in_python = [field.name for field in dataclasses.fields(wire.Head)]
 
     in_c = members_of("recording", header("recorder.h"))
 
     renamed = {"no_new_privs": "no_new_privileges"}
-    assert in_python == [renamed.get(name, name) for name in in_c]
+    of_runtime = {name: "runtime" for name in in_c if name.startswith("runtime")}
+    named = [{**renamed, **of_runtime}.get(name, name) for name in in_c]
+    assert in_python == list(dict.fromkeys(named))
 
 
 def test_a_holder_has_the_fields_of_its_structure_in_order():

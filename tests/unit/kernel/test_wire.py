@@ -16,8 +16,11 @@ def test_a_head_is_read_field_by_field():
     Each value of a packed head comes out under its own name.
     """
     numbers = list(range(1, 15))
+    runtime = (201, 202, 14, 0, b"runc\0sbin\0usr\0")
     value = wire.HEAD.pack(
-        *numbers, wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, 105, 1, b"runc:[2:INIT]", b"ab" * 32
+        *numbers,
+        *(wire.CGROUP, 1, 0, 1, 0, 101, 102, 103, 104, 105, 1, b"runc:[2:INIT]", b"ab" * 32),
+        *runtime,
     )
 
     head = wire.head(value)
@@ -30,6 +33,7 @@ def test_a_head_is_read_field_by_field():
     assert (head.newest_architecture, head.newest_number) == (101, 102)
     assert (head.namespace, head.first_process, head.user, head.late) == (103, 104, 105, True)
     assert (head.maker, head.container) == ("runc:[2:INIT]", "ab" * 32)
+    assert head.runtime == wire.RuntimeExecuted(201, 202, "/usr/sbin/runc")
 
 
 def test_a_commands_head_and_thread_are_what_the_kernel_side_expects():
@@ -41,6 +45,7 @@ def test_a_commands_head_and_thread_are_what_the_kernel_side_expects():
 
     assert (head.kind, head.born, head.first_process) == (wire.COMMAND, 7, 42)
     assert (head.outer, head.alive, head.filtered, head.observations) == (0, 0, False, 0)
+    assert head.runtime == wire.RuntimeExecuted()
     assert thread == (99, 0, 0, 0, 0, 3, 0, 1, 0)
 
 
@@ -52,6 +57,7 @@ SCOPE = wire.Adopted(
     filters=2,
     no_new_privileges=True,
     open=True,
+    runtime=wire.RuntimeExecuted(1234, 5, "/opt/x/runc"),
 )
 
 
@@ -66,6 +72,7 @@ def test_what_is_adopted_reads_back_as_open_and_not_yet_counted():
     assert (head.container, head.namespace, head.maker) == ("ab" * 32, 4026532222, "runc")
     assert (head.filtered, head.unfiltered, head.no_new_privileges) == (True, False, True)
     assert (head.alive, head.observations, head.user, head.late) == (0, 0, 0, True)
+    assert head.runtime == SCOPE.runtime
     assert thread == (99, 0, 5, 0, 0, 2, 1, 0, 1)
 
 

@@ -17,7 +17,8 @@ from tracer import syscalls
 from tracer.profile import documents, formats, values
 from tracer.profile.extend import Extended
 from tracer.profile.extend import extend as extend_profile
-from tracer.profile.generate import FALLBACK_COMMENT, generate, render
+from tracer.profile.generate import FALLBACK_COMMENT, KERNEL_MARK, render
+from tracer.profile.generate import generate as generate_whole
 from tracer.recording import Recording, Run
 
 
@@ -32,6 +33,15 @@ def baseline(*rules: Dict[str, object], **fields: object) -> Dict[str, object]:
 
 def rule(action: str, *names: str, **fields: object) -> Dict[str, object]:
     return {"names": list(names), "action": f"SCMP_ACT_{action}", **fields}
+
+
+def generate(recorded: Recording) -> Dict[str, object]:
+    """
+    What `generate` makes, but for the group that every profile has (test_kernel_calls).
+    """
+    whole: Dict[str, Any] = generate_whole(recorded)
+    rules = [one for one in whole["syscalls"] if not one["comment"].startswith(KERNEL_MARK)]
+    return {**whole, "syscalls": rules}
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,19 @@ def test_the_document_is_ascii_and_ends_in_a_newline():
     assert text.endswith("}\n")
 
 
+def test_what_is_not_known_of_a_runtimes_file_is_not_mentioned():
+    """
+    A recording of an older version, which knows no file of the runtime, is written as it was read.
+    """
+    known = Run("r", runtime_path="/opt/x/runc", runtime_build_id="ab" * 20)
+    (old,), (new,) = (
+        json.loads(to_json(recording("read", run=run)))["runs"] for run in (Run("r"), known)
+    )
+
+    assert new.keys() - old.keys() == {"runtime_path", "runtime_build_id"}
+    assert (new["runtime_path"], new["runtime_build_id"]) == ("/opt/x/runc", "ab" * 20)
+
+
 def test_unknown_fields_are_kept_where_they_were():
     """
     A field of a newer version survives at the level at which it stood.

@@ -5,12 +5,14 @@ Tests of the summary: what it says, and that nothing in it can steer a terminal.
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 from tests.unit.recordings import observation, recording
 from tracer import syscalls
 from tracer.profile.floor_choice import NONE, FloorChoice
+from tracer.profile.generate import generate
 from tracer.profile.making import Made, Wanted, make
 from tracer.recording import RUNTIME, Recording, Run
 from tracer.report.summary import allowed, summary
@@ -70,12 +72,12 @@ def test_it_says_where_the_files_are():
 
 def test_it_counts_what_the_profile_allows():
     """
-    The number of allowed calls is that of the profile's ALLOW groups.
+    The number of allowed calls is that of the profile's ALLOW groups, the kernel's among them.
     """
     one = recording("read", "write", run=RUN)
 
-    assert allowed(made_of(one).text) == 2
-    assert "allows 2 calls" in summarized(one)
+    assert allowed(made_of(one).text) == 2 + 6
+    assert "allows 8 calls, 6 of them for the kernel)" in summarized(one)
 
 
 def test_it_tells_what_a_floor_added():
@@ -88,6 +90,21 @@ def test_it_tells_what_a_floor_added():
     text = summary(one, made, "p", "")
 
     assert "2 of them for the runtime floor of runc 1.1.5 and 1.3.6)" in text
+
+
+def test_it_tells_what_is_allowed_for_the_kernel():
+    """
+    Calls that are allowed for the kernel alone are counted, if the profile does allow them.
+    """
+    text = json.dumps(generate(recording("read", run=RUN)))
+    kernel = frozenset({"restart_syscall", "time", "denied_by_the_baseline"})
+    floor = frozenset({"tgkill"})
+
+    alone = summary(recording("read"), Made(text, frozenset(), "", (), kernel_only=kernel), "", "")
+    beside = summary(recording("read"), Made(text, floor, "runc", (), kernel_only=kernel), "", "")
+
+    assert "(allows 7 calls, 2 of them for the kernel)" in alone
+    assert "(allows 7 calls, 1 of them for the runtime floor of runc, 2 for the kernel)" in beside
 
 
 def test_notes_are_told_whole():

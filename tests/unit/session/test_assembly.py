@@ -4,16 +4,19 @@ Tests of making recordings of what the maps hold: names, times, reasons and note
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.container import elf_files
 from tests.unit.session.heads import ID, command, container
 from tracer import syscalls
 from tracer.kernel import wire
 from tracer.kernel.recorder import Content
 from tracer.recording import RUNTIME, UNKNOWN, Run
-from tracer.session import assembly
+from tracer.session import assembly, runtimes
 from tracer.session.assembly import Doubts, Host
 from tracer.session.belonging import Container
 
@@ -53,7 +56,7 @@ def contained(**fields: Any) -> Container:
 
 
 def run_of(**fields: Any) -> Run:
-    return assembly.run_of_container(contained(**fields), "1.1.5", ("podman", "run"), False, HOST)
+    return assembly.run_of_container(contained(**fields), ("podman", "run"), False, HOST)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +147,26 @@ def test_a_run_says_who_it_was():
     run = run_of()
 
     assert (run.engine, run.container_id, run.container_name) == ("podman", ID, "web")
-    assert (run.runtime, run.runtime_version, run.image) == ("runc", "1.1.5", "nginx")
+    assert (run.runtime, run.image) == ("runc", "nginx")
     assert (run.command, run.kernel) == (("podman", "run"), "6.18.0")
-    assert (run.started, run.ended, run.integrity, run.notes) == (1005, None, (), ())
+    assert (run.started, run.ended, run.integrity) == (1005, None, ())
+
+
+def test_a_run_says_which_file_its_runtime_was(tmp_path: Path):
+    """
+    The runtime's version, path and build id are in the run; without them a note says why not.
+    """
+    path = tmp_path / "runc"
+    path.write_bytes(elf_files.runc("1.3.6+ds1"))
+    executed = wire.RuntimeExecuted(path.stat().st_ino, time.time_ns(), str(path))
+
+    known, unknown = run_of(head=container(runtime=executed)), run_of()
+
+    assert (known.runtime, known.runtime_version) == ("runc", "1.3.6+ds1")
+    assert (known.runtime_path, known.runtime_build_id) == (str(path), elf_files.BUILD_ID)
+    assert known.notes == ()
+    assert (unknown.runtime, unknown.runtime_version, unknown.runtime_path) == ("runc", "", "")
+    assert unknown.notes == (runtimes.NOT_SEEN,)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +179,7 @@ def test_a_run_says_whose_filter_opened_the_window(filtered: bool, marker: bool,
     """
     one = contained(head=container(filtered=filtered))
 
-    assert assembly.run_of_container(one, "", (), marker, HOST).filter == name
+    assert assembly.run_of_container(one, (), marker, HOST).filter == name
 
 
 @pytest.mark.parametrize(
@@ -191,7 +211,7 @@ def test_what_a_person_should_know_is_a_note(fields: dict[str, Any], words: str)
     """
     run = run_of(head=container(**fields))
 
-    (text,) = run.notes
+    text, _ = run.notes  # and which file its runtime was is not known
     assert words in text
     assert run.integrity == ()
 

@@ -369,6 +369,7 @@ def test_what_others_lost_is_nothing_against_a_recording():
     (run,) = recording.runs.values()
     assert recording.complete and recording.name == ID[:12]
     assert [note.partition(":")[0] for note in run.notes] == [
+        "the runtime's version is unknown",
         "capability checks were not recorded",
         "denials were not recorded",
     ]

@@ -6,10 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.session.minimisation import droppable
+from tests.unit.session.trials import PLAN, allowing, trial
+from tracer.profile.model import Profile
+from tracer.profile.reduce import allowed_names
+from tracer.session.minimisation import droppable, minimise
+from tracer.session.refinement import Wish
+from tracer.session.trial import Plan, Trial, Watchful
 
 NAMES = [f"call{number}" for number in range(64)]
 
@@ -75,3 +81,30 @@ def test_without_candidates_nothing_is_tried():
 
     assert droppable([[], []], works) == set()
     assert not tried
+
+
+def test_what_the_kernel_makes_is_never_tried(monkeypatch: pytest.MonkeyPatch):
+    """
+    A call that only shows when the container is stopped is kept, and told apart from a floor's.
+    """
+    profile = allowing("read", "keyctl", "restart_syscall", "tgkill")
+    allowed: "list[frozenset[str]]" = []
+
+    def attempt(_bench: object, _plan: Plan, _path: str, _signals: object) -> Trial:
+        return trial("read")
+
+    def put(tried: Profile) -> str:
+        allowed.append(allowed_names(tried))
+        return ""
+
+    monkeypatch.setattr("tracer.session.minimisation.attempt", attempt)
+    with Watchful() as signals:
+        found = minimise(
+            *(None, PLAN, Wish(profile), put, signals),  # type: ignore[arg-type]
+            told=lambda *_: None,
+        )
+
+    assert all("restart_syscall" in names for names in allowed)
+    assert (found.dropped, found.floor) == (("keyctl",), ("read", "tgkill"))
+    assert found.kernel == ("restart_syscall",)
+    assert found.missed == ()

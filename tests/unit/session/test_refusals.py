@@ -14,12 +14,24 @@ from tests.unit.session.heads import ID, container, namespace
 from tests.unit.session.test_messages import Waiting
 from tracer.kernel import wire
 from tracer.kernel.audit import Audit
-from tracer.kernel.denials import KILLED, Denials, Denied, Keeper, Kind, Place, Standing, State
+from tracer.kernel.denials import (
+    KILLED,
+    UNSEEN,
+    Denials,
+    Denied,
+    Keeper,
+    Kind,
+    Place,
+    Standing,
+    State,
+)
 from tracer.kernel.wire import Head
 from tracer.profile import model
 from tracer.session.belonging import Container
 from tracer.session.messages import Messages
-from tracer.session.refusals import Refusals
+from tracer.recording import Recording, Run
+from tracer.session.refusals import NOT_VISIBLE, Refusals
+from tracer.session.refusing import Refusing, with_denials
 
 OURS, THEIRS, WITHIN = 10, 20, 30  # recordings
 NUMBER, BORN = 4026532222, 500  # of a PID namespace
@@ -129,6 +141,22 @@ def test_kills_that_no_message_tells_of_are_those_that_were_counted(
     refusals = Refusals(cast(Denials, kernel), messages).of([ours], {OURS: HEAD})
 
     assert [(one.count, one.answer.action) for one in refusals] == told
+
+
+def test_a_vsyscall_is_told_without_an_answer_and_is_no_denial_of_a_recording():
+    """
+    The kernel side knows that a filter was asked, and not what it said.
+    """
+    kernel = Kernel(OURS, Place("", NUMBER, BORN), error=UNSEEN)
+    ours = Container(OURS, HEAD, "podman", "", "ours", "", "crun", False, False)
+    refusals = Refusals(cast(Denials, kernel), None)
+    recorded = Recording({"run": Run("run")}, (), ())
+
+    (told,) = refusals.of([ours], {OURS: HEAD})
+    whole = with_denials(recorded, Refusing(refusals), ours, {OURS: HEAD})
+
+    assert (told.answer, told.count) == (NOT_VISIBLE, 3)
+    assert whole.denials == ()
 
 
 def test_kinds_that_are_not_there_any_more_are_lost():

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.session.trials import DRIVEN, ENOSYS, PLAN, allowing, refusal, trial
+from tests.unit.session.trials import DRIVEN, ENOSYS, EPERM, PLAN, allowing, refusal, trial
 from tracer.profile import model
 from tracer.profile.decide import Answer
-from tracer.profile.model import Rule
+from tracer.profile.model import Condition, Profile, Rule
+from tracer.session.refusals import NOT_VISIBLE
 from tracer.session.trial import Bench, Plan, Trial, Watchful
 from tracer.session.verification import (
     BY_RULE,
@@ -122,11 +123,70 @@ def test_what_the_profile_lets_through_was_denied_by_another_filter():
     assert problems_of(own, PLAN, asked) == ()
 
 
+DENIES_TIME = allowing("read", "getcpu")
+ANSWERS_TIME = allowing("read", rules=(Rule(("time",), model.ERRNO, errno=38),))
+KILLS_TIME = allowing("read", rules=(Rule(("time",), model.KILL_PROCESS),))
+LOGS_TIME = allowing("read", rules=(Rule(("time",), model.LOG),))
+
+
+@pytest.mark.parametrize(
+    "profile, told",
+    [
+        (DENIES_TIME, [("time", EPERM, DENIED, 4)]),
+        (ANSWERS_TIME, [("time", ENOSYS, BY_RULE, 4)]),
+        (KILLS_TIME, [("time", Answer(model.KILL_PROCESS), DENIED, 4)]),
+        (LOGS_TIME, []),
+        (allowing("read", "time"), []),
+    ],
+    ids=["default", "rule", "kill", "log", "allowed"],
+)
+def test_a_vsyscall_is_answered_as_the_profile_says(
+    profile: Profile, told: "list[tuple[object, ...]]"
+):
+    """
+    Its answer cannot be seen: it is denied if the profile denies it; of LOG the messages tell.
+    """
+    asked = trial("read", refusals=(refusal("time", NOT_VISIBLE, count=4),))
+
+    judged = judge([asked], profile, "podman")
+
+    found = [(one.refusal, one.verdict) for one in judged]
+    assert [(one.syscall, one.answer, word, one.count) for one, word in found] == told
+
+
+def test_a_vsyscall_that_killed_is_told_once():
+    """
+    The audit message of the kill and the vsyscall itself are one denial.
+    """
+    killed = refusal("time", Answer(model.KILL_PROCESS))
+    asked = trial("read", status=159, refusals=(refusal("time", NOT_VISIBLE), killed))
+
+    (judged,) = judge([asked], KILLS_TIME, "podman")
+
+    assert judged.refusal == killed
+
+
+def test_a_rule_on_a_vsyscalls_argument_counts():
+    """
+    What the vsyscall was called with decides, as it does for any other call.
+    """
+    only_null = Rule(("time",), model.ALLOW, conditions=(Condition(0, model.EQUAL, 0),))
+    profile = allowing("read", rules=(only_null,))
+    null, pointer = (
+        trial("read", refusals=(refusal("time", NOT_VISIBLE, arguments=(first, 0, 0, 0, 0, 0)),))
+        for first in (0, 4096)
+    )
+
+    assert judge([null], profile, "podman") == ()
+    assert [one.verdict for one in judge([pointer], profile, "podman")] == [DENIED]
+
+
 def test_what_nothing_used_is_told_apart_from_what_runtimes_may_need():
     """
-    A call of the profile that no run made is unused; one that a runtime makes now and then is not.
+    A call of the profile that no run made is unused; one that a runtime makes now and then is not,
+    nor one that the kernel makes.
     """
-    profile = allowing("read", "keyctl", "tgkill", rules=(SAYS_ENOSYS,))
+    profile = allowing("read", "keyctl", "tgkill", "restart_syscall", rules=(SAYS_ENOSYS,))
 
     verdict = verdict_on([trial("read")], [()], Asked(profile, ""), "podman")
 
