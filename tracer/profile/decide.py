@@ -193,7 +193,7 @@ def _as_read(rule: Rule, runtime: str) -> Rule:
 
 def _refusals(profile: Profile, host: str, runtime: str) -> List[str]:
     refusals = [
-        f"unknown architecture {token}"
+        f"the architecture {token} is unknown"
         for token in (host, *profile.architectures)
         if token not in ARCHITECTURES
     ]

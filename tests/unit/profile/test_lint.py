@@ -310,7 +310,7 @@ def test_the_native_architecture_is_one_that_runtimes_refuse():
 
     assert remark.place == "$.architectures[1]"
     assert remark.message == (
-        "runc and crun refuse the profile: unknown architecture SCMP_ARCH_NATIVE"
+        "runc and crun refuse the profile: the architecture SCMP_ARCH_NATIVE is unknown"
     )
 
 
