@@ -15,6 +15,7 @@ from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
 from tracer.capabilities.required import required
 from tracer.cli import complain, options
+from tracer.cli.bases import base
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
 from tracer.cli.required import incomplete_lines as required_lines
@@ -55,6 +56,7 @@ _NAMED_AT_MOST = 4
     "later versions and other runtimes), all measured, none, or these.",
 )
 @options.judged_engine
+@base
 @click.argument("profile")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 def check(

@@ -10,6 +10,7 @@ import sys
 
 import click
 
+from tracer.cli.bases import base
 from tracer.cli.given import profiles_in
 
 
@@ -17,6 +18,7 @@ from tracer.cli.given import profiles_in
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@base
 @click.argument("old")
 @click.argument("new")
 def diff(form: str, old: str, new: str) -> int:

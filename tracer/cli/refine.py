@@ -10,6 +10,7 @@ import click
 
 from tracer import syscalls
 from tracer.cli import complain, options, trials
+from tracer.cli.bases import base
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.profile import formats
@@ -43,6 +44,7 @@ ASKERS_SHOWN = 4
 @options.runtime_floor
 @trials.exit_code
 @trials.timeout
+@base
 @click.argument("profile")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def refine(

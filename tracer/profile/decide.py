@@ -21,7 +21,7 @@ from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Optional, Seque
 from tracer import syscalls
 from tracer.errors import InputError
 from tracer.profile import bpf, libseccomp, model
-from tracer.profile.architectures import ARCHITECTURES, host_of
+from tracer.profile.architectures import ARCHITECTURES, NATIVE, host_of
 from tracer.profile.floors import version_order
 from tracer.profile.model import Profile, Rule
 from tracer.profile.resolve import alternatives, as_containerd_reads, is_flat, resolve
@@ -124,7 +124,10 @@ def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNT
         raise ValueError("resolve the profile first")
     refusals = _refusals(profile, host, runtime)
     if refusals:
-        raise InputError(f"{runtime} refuses the profile: {'; '.join(refusals)}")
+        who = "runc and crun refuse" if runtime == NO_RUNTIME else f"{runtime} refuses"
+        named = NATIVE in profile.architectures
+        hint = "leave it out: the host's own architecture is always filtered" if named else ""
+        raise InputError(f"{who} the profile: {'; '.join(refusals)}", hint)
     default = libseccomp.returned(profile.default_action, profile.default_errno)
     additions = _additions(profile, default, runtime)
     return libseccomp.compile_filter(default, host, profile.architectures, additions)
@@ -190,7 +193,7 @@ def _as_read(rule: Rule, runtime: str) -> Rule:
 
 def _refusals(profile: Profile, host: str, runtime: str) -> List[str]:
     refusals = [
-        f"it does not know the architecture {token}"
+        f"the architecture {token} is unknown"
         for token in (host, *profile.architectures)
         if token not in ARCHITECTURES
     ]

@@ -53,7 +53,7 @@ def resolve(
     if profile.base:
         raise InputError(
             f"the profile is an addition to {profile.base!r}, which is not at hand",
-            "resolve the profile that the operator installed on the node",
+            "--base FILE names a file that holds it",
         )
     if engine == model.CONTAINERD:
         profile = as_containerd_reads(profile)

@@ -8,7 +8,7 @@ is sound; documents that are wrong are written by hand where they are tested.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Tuple, Union
 
 from hypothesis import strategies as st
@@ -109,6 +109,28 @@ def profiles(draw: st.DrawFn, flat: bool = False, most_rules: int = 5) -> Profil
         families=(Family(syscalls.X86_64, members),) if in_families else (),
         flags=draw(st.sampled_from(((), ("SECCOMP_FILTER_FLAG_LOG",)))),
         dialect=model.PODMAN if any(rule.errno_name for rule in written) else model.DOCKER,
+    )
+
+
+@st.composite
+def answering_missing(draw: st.DrawFn) -> Profile:
+    """Profiles that forbid, and answer ENOSYS to a call that C libraries probe, or by default."""
+    profile = draw(profiles(most_rules=3))
+    rule = Rule(
+        names=tuple(draw(st.lists(st.sampled_from(("clone3", "statx", "mount")), min_size=1))),
+        action=model.ERRNO,
+        errno=38,
+        conditions=tuple(draw(st.lists(conditions(), max_size=1))),
+        includes=draw(circumstances()),
+        excludes=draw(circumstances()),
+    )
+    position = draw(st.integers(0, len(profile.rules)))
+    with_rule = (*profile.rules[:position], rule, *profile.rules[position:])
+    return replace(
+        profile,
+        default_action=draw(st.sampled_from((model.ERRNO, model.KILL_PROCESS))),
+        default_errno=draw(st.none() | st.sampled_from(ERRNOS)),
+        rules=with_rule,
     )
 
 
