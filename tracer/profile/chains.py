@@ -14,12 +14,13 @@ counts of references decide what leaves a level with a node, so the port counts 
 
 from __future__ import annotations
 
-from typing import Callable, Hashable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from tracer.profile import model
+from tracer.profile.calls import Said
 from tracer.profile.model import Condition
 
-Action = Hashable
+Action = Said
 
 _LOW = 0xFFFFFFFF
 _ALL = (1 << 64) - 1
@@ -487,7 +488,7 @@ def _insert_before(holder: object, way: str, node: Node, new: Node) -> None:
 
 
 def _join_action(node: Node, new: Node, act: str, way: str) -> None:
-    theirs: Optional[Action] = getattr(new, act)
+    theirs: Action = getattr(new, act)
     ours: Optional[Action] = getattr(node, act)
     if ours is None:
         if not _agrees(getattr(node, way), theirs):

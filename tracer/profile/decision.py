@@ -103,10 +103,22 @@ def _plain(condition: Condition, action: Action, bits: int) -> Entry:
     most = (1 << bits) - 1
     value = condition.value & most
     if condition.operator == model.MASKED_EQUAL:
-        wanted = Values(((0, most),), ((value, condition.value_two & value),))
+        wanted = _masked(((0, most),), [(value, condition.value_two & value)], most)
     else:
         wanted = Values(_ranges(condition.operator, value, most))
     return Entry(((condition.index, wanted),), action)
+
+
+def _masked(ranges: Sequence[Range], masks: Sequence[Mask], most: int) -> Values:
+    """Return values within ranges and masks; a mask of the highest bits is a range, too."""
+    left = []
+    for mask, value in masks:
+        rest = most & ~mask
+        if rest & (rest + 1):
+            left.append((mask, value))
+        else:
+            ranges = _common(ranges, [(value, value | rest)])
+    return Values(tuple(ranges), tuple(left))
 
 
 def _ranges(operator: str, value: int, most: int) -> Tuple[Range, ...]:
@@ -150,14 +162,11 @@ def _walk(
             (True, node.on_true, node.act_true),
             (False, node.on_false, node.act_false),
         ):
-            if below is None and action is None:
-                continue
             budget.take()
-            further = _narrowed(way, node, wanted)
             if below is not None:
-                yield from _walk(below, further, budget)
-            else:
-                yield further, action
+                yield from _walk(below, _narrowed(way, node, wanted), budget)
+            elif action is not None:
+                yield _narrowed(way, node, wanted), action
 
 
 def _narrowed(way: _Way, node: Node, wanted: bool) -> _Way:
@@ -193,18 +202,17 @@ def _common(some: Sequence[Range], others: Sequence[Range]) -> Tuple[Range, ...]
 
 def _whole(words: _Words, bits: int) -> Values:
     if bits == 32:
-        return words.low
-    masks = _whole_masks(words)
-    if words.low.ranges == ((0, _LOW),):
-        return Values(
-            tuple((first << 32, last << 32 | _LOW) for first, last in words.high.ranges), masks
-        )
-    ranges = []
-    for first, last in words.high.ranges:
-        if first != last:
+        return _masked(words.low.ranges, words.low.masks, _LOW)
+    ranges = [(first << 32, last << 32 | _LOW) for first, last in words.high.ranges]
+    if words.low.ranges != ((0, _LOW),):
+        if any(first != last for first, last in words.high.ranges):
             raise TooLarge()  # a lower word is compared where the upper one is known
-        ranges += [(first << 32 | low, first << 32 | top) for low, top in words.low.ranges]
-    return Values(tuple(ranges), masks)
+        ranges = [
+            (first << 32 | low, first << 32 | top)
+            for first, _ in words.high.ranges
+            for low, top in words.low.ranges
+        ]
+    return _masked(ranges, _whole_masks(words), (1 << 64) - 1)
 
 
 def _whole_masks(words: _Words) -> Tuple[Mask, ...]:

@@ -92,6 +92,7 @@ class _Argument:
         every = [values for entries in asked for values in entries.values()]
         self.starts = sorted({0, *_cuts(every, bits)})
         self.masks = sorted({mask for values in every for mask in values.masks})
+        self._numbers = {mask: number for number, mask in enumerate(self.masks)}
         self.members = _members(self.starts, self.masks, bits, budget)
         # Which masks may hold in each interval.
         self.holding: Dict[int, List[int]] = {}
@@ -155,7 +156,7 @@ class _Argument:
         """Return the entries, as bits, whose masks are among those that hold."""
         found = (1 << count) - 1
         for number, values in asked.items():
-            if any(not holding >> self.masks.index(mask) & 1 for mask in values.masks):
+            if any(not holding >> self._numbers[mask] & 1 for mask in values.masks):
                 found &= ~(1 << number)
         return found
 

@@ -56,7 +56,7 @@ def resolve(
     if capabilities is None:
         capabilities = DEFAULT_CAPABILITIES[engine or model.DOCKER]
     applied = (
-        rule for rule in profile.rules if _applies(rule, architecture, capabilities, kernel, engine)
+        rule for rule in profile.rules if applies(rule, architecture, capabilities, kernel, engine)
     )
     return replace(
         profile,
@@ -124,13 +124,14 @@ def is_flat(profile: Profile) -> bool:
     )
 
 
-def _applies(
+def applies(
     rule: Rule,
     architecture: str,
     capabilities: AbstractSet[str],
     kernel: Optional[Tuple[int, int]],
-    engine: Optional[str],
+    engine: Optional[str] = None,
 ) -> bool:
+    """Say whether a container of this kind gets a rule; the arguments are those of `resolve`."""
     word = _word(architecture, engine)
     includes, excludes = rule.includes, rule.excludes
     return (

@@ -1,0 +1,59 @@
+"""
+Regions of arguments as a person would write them: arg0 == 38, arg1 in 2..10, arg0 & 0x8 != 0.
+"""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from tracer.profile.regions import Region, Span, Term
+
+# How many numbers and intervals of one argument are spelt out.
+_MOST_SPANS = 12
+
+
+def region_text(region: Region) -> str:
+    """Return a region in words, "" for any arguments."""
+    return " and ".join(part for term in region for part in _parts(term))
+
+
+def _parts(term: Term) -> List[str]:
+    name, spans = f"arg{term.index}", term.spans
+    if spans[0][0] == 0 and spans[-1][1] is None:
+        between = _between(spans)
+        parts = [_spans_text(name, between, "not in", "!=")] if between else []
+    else:
+        parts = [_spans_text(name, spans, "in", "==")]
+    return parts + [
+        f"{name} & {mask:#x} {'==' if equal else '!='} {value:#x}"
+        for mask, value, equal in term.masks
+    ]
+
+
+def _between(spans: Sequence[Span]) -> List[Span]:
+    return [
+        (last + 1, first - 1)
+        for (_, last), (first, _) in zip(spans, spans[1:])
+        if last is not None
+    ]
+
+
+def _spans_text(name: str, spans: Sequence[Span], within: str, equal: str) -> str:
+    if len(spans) > 1:
+        some = [_span_text(span) for span in spans[:_MOST_SPANS]]
+        if len(spans) > len(some):
+            some.append(f"{len(spans) - len(some)} more")
+        return f"{name} {within} {{{', '.join(some)}}}"
+    first, last = spans[0]
+    if first == last:
+        return f"{name} {equal} {first}"
+    if within == "in" and first == 0:
+        return f"{name} <= {last}"
+    if within == "in" and last is None:
+        return f"{name} >= {first}"
+    return f"{name} {within} {first}..{last}"
+
+
+def _span_text(span: Span) -> str:
+    first, last = span
+    return str(first) if first == last else f"{first}..{'' if last is None else last}"
