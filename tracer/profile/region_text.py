@@ -18,24 +18,31 @@ def region_text(region: Region) -> str:
 
 
 def _parts(term: Term) -> List[str]:
-    name, spans = f"arg{term.index}", term.spans
-    if spans[0][0] == 0 and spans[-1][1] is None:
-        between = _between(spans)
-        parts = [_spans_text(name, between, "not in", "!=")] if between else []
-    else:
-        parts = [_spans_text(name, spans, "in", "==")]
+    name = f"arg{term.index}"
+    others = _others(term.spans)
+    parts = []
+    if others:
+        texts = (
+            _spans_text(name, term.spans, "in", "=="), _spans_text(name, others, "not in", "!=")
+        )
+        parts.append(min(texts, key=len))
     return parts + [
-        f"{name} & {mask:#x} {'==' if equal else '!='} {value:#x}"
+        f"{name} & {mask:#x} {'==' if equal else '!='} {hex(value) if value else 0}"
         for mask, value, equal in term.masks
     ]
 
 
-def _between(spans: Sequence[Span]) -> List[Span]:
-    return [
-        (last + 1, first - 1)
-        for (_, last), (first, _) in zip(spans, spans[1:])
-        if last is not None
-    ]
+def _others(spans: Sequence[Span]) -> List[Span]:
+    """Return all other numbers."""
+    others: List[Span] = []
+    first = 0
+    for start, last in spans:
+        if start > first:
+            others.append((first, start - 1))
+        if last is None:
+            return others
+        first = last + 1
+    return [*others, (first, None)]
 
 
 def _spans_text(name: str, spans: Sequence[Span], within: str, equal: str) -> str:
@@ -51,7 +58,7 @@ def _spans_text(name: str, spans: Sequence[Span], within: str, equal: str) -> st
         return f"{name} <= {last}"
     if within == "in" and last is None:
         return f"{name} >= {first}"
-    return f"{name} {within} {first}..{last}"
+    return f"{name} {within} {_span_text(spans[0])}"
 
 
 def _span_text(span: Span) -> str:
