@@ -6,6 +6,7 @@ Apart from `diff`, because what it imports takes longer than finding that two pr
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Dict, Iterator, Optional, Sequence
 
 import click
@@ -39,9 +40,8 @@ def lines(changes: Sequence[Change]) -> Iterator[str]:
     """What changed, a line each, coloured, and how much at the end."""
     for change in changes:
         yield _line(change)
-    counts = [
-        f"{sum(one.direction == direction for one in changes)} {direction}" for direction in _MARKS
-    ]
+    directions = Counter(change.direction for change in changes)
+    counts = [f"{directions[direction]} {direction}" for direction in _MARKS]
     risky = sum(one.direction == LOOSER and one.risk is not None for one in changes)
     yield ", ".join(counts) + (f"; risky: {risky}" if risky else "")
 

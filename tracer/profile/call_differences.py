@@ -80,20 +80,20 @@ def width_of(token: str) -> int:
 
 def differences(sides: Sides, budget: Budget) -> List[Difference]:
     """Return all differences; the budget is shared with other calls."""
-    tokens = frozenset[str]().union(*sides.tokens.values())
+    tokens = _sorted(frozenset[str]().union(*sides.tokens.values()))
     if not tokens:
         return []
     if all(map(_is_plain, (*sides.old, *sides.new))):
         before, after = _said(sides.old, sides.old_default), _said(sides.new, sides.new_default)
         pair = answer_of(before), answer_of(after)
-        return [Difference(_sorted(tokens), (), "", *pair)] if pair[0] != pair[1] else []
+        return [Difference(tokens, (), "", *pair)] if pair[0] != pair[1] else []
     kinds = Kinds((*sides.old, *sides.new))
-    if kinds.are_too_many:
-        return [Difference(_sorted(tokens), (), "", None, None)]
     try:
-        return list(_by_kind(_Call(sides, budget), kinds))
+        if not kinds.are_too_many:
+            return list(_by_kind(_Call(sides, budget), kinds))
     except TooLarge:
-        return [Difference(_sorted(tokens), (), "", None, None)]
+        pass
+    return [Difference(tokens, (), "", None, None)]
 
 
 def _is_plain(rule: Rule) -> bool:

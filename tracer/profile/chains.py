@@ -365,13 +365,25 @@ class Tree:
             found |= seen if seen & _MATCH else 0
             if left is not node:
                 return removed, found, False
-        if _agrees(node, action):
+        if self._agrees(node, action):
             if found & _NEW_IS_SHORTER == _NEW_IS_SHORTER:
                 removed += self._remove(self, "chains", node)
                 return removed, found, self.chains is None
             if found & _NEW_IS_LONGER == _NEW_IS_LONGER:
                 return removed, found, True
         return removed, found, False
+
+    def _agrees(self, node: Optional[Node], action: Action) -> bool:
+        """Say whether all actions of a level and below it are this one (_db_tree_act_check)."""
+        for current in from_first(node) if node is not None else ():
+            self._step()
+            if current.act_true not in (None, action) or current.act_false not in (None, action):
+                return False
+            if not self._agrees(current.on_true, action):
+                return False
+            if not self._agrees(current.on_false, action):
+                return False
+        return True
 
     def _remove(self, holder: object, way: str, node: Node) -> int:
         """Remove a node wherever it is, and what is below it; return how many nodes are gone."""
@@ -413,7 +425,7 @@ class Tree:
     def _join(self, node: Node, new: Node) -> None:
         for act, way in _WAYS:
             if getattr(new, act) is not None:
-                _join_action(node, new, act, way)
+                self._join_action(node, new, act, way)
         for act, way in _WAYS:
             below: Optional[Node] = getattr(new, way)
             if below is None:
@@ -424,6 +436,21 @@ class Tree:
                 node.link(way, below)
             else:
                 return  # what is there is shorter
+
+    def _join_action(self, node: Node, new: Node, act: str, way: str) -> None:
+        theirs: Action = getattr(new, act)
+        ours: Optional[Action] = getattr(node, act)
+        if ours is None:
+            if not self._agrees(getattr(node, way), theirs):
+                raise Refused()
+            _put(getattr(node, way))
+            setattr(node, way, None)
+            setattr(node, act, theirs)
+        elif ours != theirs:
+            if act == "act_true" and new.high and new.full > node.full:
+                node.act_true = theirs
+            if node.is_leaf or new.is_leaf:
+                raise Refused()
 
 
 def _returned(flags: int, found: int) -> int:
@@ -444,19 +471,6 @@ def _ends_otherwise(node: Node, new: Node, found: int) -> bool:
     both_end = found & _NEW_ENDS and found & _OLD_ENDS
     return bool(both_end) and (
         node.act_true != new.act_true or node.act_false != new.act_false
-    )
-
-
-def _agrees(node: Optional[Node], action: Action) -> bool:
-    """Say whether all actions of a level and below it are this one (_db_tree_act_check)."""
-    if node is None:
-        return True
-    return all(
-        current.act_true in (None, action)
-        and current.act_false in (None, action)
-        and _agrees(current.on_true, action)
-        and _agrees(current.on_false, action)
-        for current in from_first(node)
     )
 
 
@@ -485,19 +499,3 @@ def _insert_before(holder: object, way: str, node: Node, new: Node) -> None:
         setattr(holder, way, new)
         new.references += 1
         _put(node)
-
-
-def _join_action(node: Node, new: Node, act: str, way: str) -> None:
-    theirs: Action = getattr(new, act)
-    ours: Optional[Action] = getattr(node, act)
-    if ours is None:
-        if not _agrees(getattr(node, way), theirs):
-            raise Refused()
-        _put(getattr(node, way))
-        setattr(node, way, None)
-        setattr(node, act, theirs)
-    elif ours != theirs:
-        if act == "act_true" and new.high and new.full > node.full:
-            node.act_true = theirs
-        if node.is_leaf or new.is_leaf:
-            raise Refused()

@@ -12,6 +12,7 @@ not compared, nor whether a filter can be loaded (`lint`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import (
     AbstractSet,
     Dict,
@@ -84,7 +85,7 @@ class Change:
     after: Optional[Answer]
     everywhere: bool = True
 
-    @property
+    @cached_property
     def condition(self) -> str:
         """The arguments in words, "" for any."""
         return region_text(self.region)
@@ -94,7 +95,7 @@ class Change:
         """Whether any kernel is known to have the call."""
         return not self.syscall or syscalls.is_known(self.syscall)
 
-    @property
+    @cached_property
     def direction(self) -> str:
         """Whether the new answer is looser, stricter, or only another one."""
         if self.kind in (ADDED, REMOVED):
@@ -148,9 +149,11 @@ def _order(change: Change) -> Tuple[object, ...]:
     )
 
 
+_RANKS = {action: rank for rank, action in enumerate(model.ACTIONS)}
+
+
 def _looseness(answer: Optional[Answer]) -> int:
-    known = answer is not None and answer.action in model.ACTIONS
-    return model.ACTIONS.index(answer.action) if answer and known else -1
+    return _RANKS.get(answer.action, -1) if answer else -1
 
 
 # --- Beside the calls ---
@@ -261,6 +264,8 @@ def _plain(rule: Rule) -> Tuple[object, ...]:
 
 
 def _having(tokens: Filtered, name: str) -> Filtered:
+    if not syscalls.is_known(name):
+        return tokens
     return {
         host: frozenset(token for token in some if syscalls.may_have(token, name))
         for host, some in tokens.items()

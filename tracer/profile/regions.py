@@ -109,9 +109,11 @@ class _Argument:
         by_interval = [self._by_interval(len(entries), some) for entries, some in zip(sides, asked)]
         by_masks: Dict[int, List[int]] = {}
         found: Dict[Tuple[int, int], List[Tuple[int, int]]] = {}
+        entries = sum(map(len, sides))
         for interval, holding in self.members:
+            budget.take(2 + entries // 4000)
             if holding not in by_masks:
-                budget.take(sum(map(len, sides)))
+                budget.take(entries)
                 by_masks[holding] = [
                     self._by_masks(len(entries), some, holding)
                     for entries, some in zip(sides, asked)
@@ -206,7 +208,7 @@ def _members(
         after: Set[Tuple[int, int, int, int]] = set()
         refuted = _refuted(masks, position)
         for prefix, low, high, holding in states:
-            budget.take(2)
+            budget.take(4 + len(masks) // 200)
             for bit in (0, 1):
                 value = prefix | bit << position
                 last = value | (1 << position) - 1
@@ -284,7 +286,7 @@ class _Diagram:
 
     def _split(self, level: int, old: int, new: int) -> _Part:
         argument = self._arguments[level]
-        self._budget.take(len(argument.classes))
+        self._budget.take(len(argument.classes) * (6 + sum(map(len, self._sides)) // 1000))
         by_part: Dict[_Part, List[_Class]] = {}
         for some in argument.classes:
             part = self._part(level + 1, old & some.old, new & some.new)
