@@ -108,8 +108,21 @@ def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNT
     if refusals:
         raise InputError(f"{runtime} refuses the profile: {'; '.join(refusals)}")
     default = libseccomp.returned(profile.default_action, profile.default_errno)
-    additions = _additions(profile, default, runtime)
-    return libseccomp.compile_filter(default, host, profile.architectures, additions)
+    additions = tuple(dict.fromkeys(_additions(profile, default, runtime)))
+    program = libseccomp.compile_filter(default, host, profile.architectures, additions)
+    refuse_long(bpf.length(program), prologue_length(profile, host, runtime), runtime)
+    return program
+
+
+def refuse_long(own: int, prologue: int, runtime: str) -> None:
+    """Raise InputError if the kernel loads no filter of so many instructions, with a prologue."""
+    if own + prologue > bpf.MOST_INSTRUCTIONS:
+        beside = f" and {runtime}'s own {prologue}" if prologue else ""
+        raise InputError(
+            f"the filter has {own} instructions{beside}; the kernel loads no more than "
+            f"{bpf.MOST_INSTRUCTIONS}",
+            "make fewer rules of it, with fewer conditions; no container starts like this",
+        )
 
 
 def answer(
@@ -203,10 +216,35 @@ def _runc_refusals(profile: Profile) -> Iterator[str]:
 # --- runc's prologue ---
 
 
+def prologue_length(profile: Profile, host: str, runtime: str) -> int:
+    """Return how many instructions a runtime puts before a filter (generateEnosysStub)."""
+    if not _has_prologue(profile, runtime):
+        return 0
+    own = (host,) if runtime == RUNC else ()
+    kinds = {ARCHITECTURES[token].audit for token in (*profile.architectures, *own)}
+    modes: Dict[int, List[str]] = {}
+    for token, _ in _newest(profile, host, runtime):
+        modes.setdefault(ARCHITECTURES[token].audit, []).append(token)
+    return 4 + len(kinds) + sum(map(_section_length, modes.values()))
+
+
+def _section_length(tokens: Sequence[str]) -> int:
+    if len(tokens) == 2:
+        return 5  # x86-64 and x32
+    more = {"SCMP_ARCH_S390": 2, "SCMP_ARCH_S390X": 2, syscalls.X86_64: 1, syscalls.X32: 1}
+    return 3 + more.get(tokens[0], 0)
+
+
+def _has_prologue(profile: Profile, runtime: str) -> bool:
+    return (
+        runtime in (RUNC, RUNC_1_1)
+        and profile.default_errno != errno.ENOSYS
+        and profile.default_action not in _LETS_THROUGH
+    )
+
+
 def _newest(profile: Profile, host: str, runtime: str) -> Tuple[Tuple[str, int], ...]:
-    if runtime not in (RUNC, RUNC_1_1):
-        return ()
-    if profile.default_errno == errno.ENOSYS or profile.default_action in _LETS_THROUGH:
+    if not _has_prologue(profile, runtime):
         return ()
     own = (host,) if runtime == RUNC else ()
     names = {name for rule in profile.rules for name in rule.names}

@@ -13,11 +13,11 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import calls, floors, libseccomp, model
+from tracer.profile import bpf, calls, floors, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import is_for_all, lets_through, said_by
 from tracer.profile.check import floor_denials
-from tracer.profile.decide import NO_RUNTIME, export
+from tracer.profile.decide import NO_RUNTIME, RUNC, export, prologue_length, refuse_long
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
@@ -28,6 +28,8 @@ from tracer.profile.risks import risk_of
 from tracer.recording import Run
 
 _MOST_VALUE = (1 << 64) - 1
+# For how many unknown names, and how long ones, a known name is looked for: it takes milliseconds.
+_MOST_GUESSES, _LONGEST_GUESS = 50, 60
 
 
 def lint(
@@ -50,13 +52,20 @@ def lint(
 
 def _unknown_call(subject: Subject) -> Iterator[Remark]:
     every = set[str]().union(*map(syscalls.names, syscalls.architectures()))
-    for name, places in subject.by_call.items():
-        if name in every or name in RELEASE_OF or libseccomp.knows(name):
-            continue
-        near = get_close_matches(name, sorted(every), 1)
+    unknown = (
+        (name, places)
+        for name, places in subject.by_call.items()
+        if not (name in every or name in RELEASE_OF or libseccomp.knows(name))
+    )
+    for number, (name, places) in enumerate(unknown):
+        near = _near(name, sorted(every)) if number < _MOST_GUESSES else []
         remedy = f"did you mean {near[0]}?" if near else "remove it"
         message = f"no kernel has a call {name!r}; runtimes ignore it"
         yield Remark("unknown-call", WARNING, places[0].path, message, remedy)
+
+
+def _near(name: str, every: Sequence[str]) -> Sequence[str]:
+    return get_close_matches(name, every, 1) if len(name) <= _LONGEST_GUESS else []
 
 
 def _needs_libseccomp(subject: Subject) -> Iterator[Remark]:
@@ -185,7 +194,9 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
 def _unloadable(subject: Subject) -> Iterator[Remark]:
     host = syscalls.X86_64
     try:
-        export(resolve(subject.profile, host), host, NO_RUNTIME)
+        flat = resolve(subject.profile, host)
+        length = bpf.length(export(flat, host, NO_RUNTIME))
+        refuse_long(length, prologue_length(flat, host, RUNC), RUNC)
     except InputError as error:
         place, remedy = subject.root, error.hint or "correct it"
         yield Remark("unloadable", ERROR, place, error.message, remedy)
