@@ -32,6 +32,7 @@ CRUN = "crun"
 NO_RUNTIME = "none"
 RUNTIMES = (RUNC, RUNC_1_1, CRUN, NO_RUNTIME)
 
+_REFUSALS = 3  # are spelt out
 _LETS_THROUGH = (model.ALLOW, model.LOG, model.TRACE)
 
 
@@ -106,7 +107,8 @@ def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNT
         raise ValueError("resolve the profile first")
     refusals = _refusals(profile, host, runtime)
     if refusals:
-        raise InputError(f"{runtime} refuses the profile: {'; '.join(refusals)}")
+        shown = refusals[:_REFUSALS] + ["..."] * (len(refusals) > _REFUSALS)
+        raise InputError(f"{runtime} refuses the profile: {'; '.join(shown)}")
     default = libseccomp.returned(profile.default_action, profile.default_errno)
     additions = tuple(dict.fromkeys(_additions(profile, default, runtime)))
     program = libseccomp.compile_filter(default, host, profile.architectures, additions)

@@ -8,6 +8,7 @@ caller's to say.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
@@ -185,7 +186,7 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
                 yield Remark("duplicate", NOTE, one.path, message, "remove it")
             seen.add(key)
     for number, rule in enumerate(subject.profile.rules):
-        twice = sorted({name for name in rule.names if rule.names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(rule.names).items() if count > 1)
         if twice:
             message = f"named twice: {', '.join(twice)}"
             yield Remark("duplicate", NOTE, subject.path_of(number), message, "name it once")
