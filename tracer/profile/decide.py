@@ -15,7 +15,18 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    AbstractSet,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from tracer import syscalls
 from tracer.errors import InputError
@@ -32,6 +43,7 @@ CRUN = "crun"
 NO_RUNTIME = "none"
 RUNTIMES = (RUNC, RUNC_1_1, CRUN, NO_RUNTIME)
 
+_WORD = 0xFFFFFFFF
 _REFUSALS = 3  # are spelt out
 _LETS_THROUGH = (model.ALLOW, model.LOG, model.TRACE)
 
@@ -111,19 +123,36 @@ def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNT
         raise InputError(f"{runtime} refuses the profile: {'; '.join(shown)}")
     default = libseccomp.returned(profile.default_action, profile.default_errno)
     additions = tuple(dict.fromkeys(_additions(profile, default, runtime)))
+    # libseccomp takes seconds, or minutes, for what is surely too long.
+    refuse_long(_least_length(additions), 0, runtime, "at least ")
     program = libseccomp.compile_filter(default, host, profile.architectures, additions)
     refuse_long(bpf.length(program), prologue_length(profile, host, runtime), runtime)
     return program
 
 
-def refuse_long(own: int, prologue: int, runtime: str) -> None:
+def _least_length(additions: Sequence[libseccomp.Addition]) -> int:
+    """
+    Return how many instructions a filter has at least: for some call, one for each lower word that
+    rules of a single condition compare with. An unconditional rule makes them needless.
+    """
+    always = {addition.name for addition in additions if not addition.conditions}
+    compared: Dict[str, Set[Tuple[int, int, int]]] = {}
+    for addition in additions:
+        if len(addition.conditions) == 1 and addition.name not in always:
+            (only,) = addition.conditions
+            words = (only.index, only.value & _WORD, only.value_two & only.value & _WORD)
+            compared.setdefault(addition.name, set()).add(words)
+    return max(map(len, compared.values()), default=0)
+
+
+def refuse_long(own: int, prologue: int, runtime: str, about: str = "") -> None:
     """Raise InputError if the kernel loads no filter of so many instructions, with a prologue."""
     if own + prologue > bpf.MOST_INSTRUCTIONS:
         beside = f" and {runtime}'s own {prologue}" if prologue else ""
         raise InputError(
-            f"the filter has {own} instructions{beside}; the kernel loads no more than "
+            f"the filter has {about}{own} instructions{beside}; the kernel loads no more than "
             f"{bpf.MOST_INSTRUCTIONS}",
-            "make fewer rules of it, with fewer conditions; no container starts like this",
+            "use fewer rules with conditions; no container starts with this profile",
         )
 
 
