@@ -9,7 +9,7 @@ from itertools import product
 from typing import Callable, List, Tuple
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.profile import strategies
@@ -24,7 +24,9 @@ from tracer.profile.hosts import named_by
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.points import holds, points_for
 
-SOME = settings(max_examples=50, deadline=None)
+SOME = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)
 ALLOWED, DENIED = Answer(model.ALLOW), Answer(model.ERRNO, 1)
 
 
