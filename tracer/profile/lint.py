@@ -14,10 +14,10 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import calls, libseccomp, model
+from tracer.profile import bpf, calls, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES, NATIVE
 from tracer.profile.calls import is_for_all, lets_through, said_by
-from tracer.profile.decide import NO_RUNTIME, export
+from tracer.profile.decide import NO_RUNTIME, RUNC, export, prologue_length, refuse_long
 from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.floors import Floor, shipped
 from tracer.profile.keys import KeyFault
@@ -33,6 +33,8 @@ from tracer.profile.resolve import resolve
 from tracer.profile.risks import risk_of
 
 _MOST_VALUE = (1 << 64) - 1
+# For how many unknown names, and how long ones, a known name is looked for: it takes milliseconds.
+_MOST_GUESSES, _LONGEST_GUESS = 50, 60
 
 
 def lint(
@@ -61,13 +63,20 @@ def lint(
 
 def _unknown_call(subject: Subject) -> Iterator[Remark]:
     every = set[str]().union(*map(syscalls.names, syscalls.architectures()))
-    for name, places in subject.by_call.items():
-        if name in every or name in RELEASE_OF or libseccomp.knows(name):
-            continue
-        near = get_close_matches(name, sorted(every), 1)
+    unknown = (
+        (name, places)
+        for name, places in subject.by_call.items()
+        if not (name in every or name in RELEASE_OF or libseccomp.knows(name))
+    )
+    for number, (name, places) in enumerate(unknown):
+        near = _near(name, sorted(every)) if number < _MOST_GUESSES else []
         remedy = f"did you mean {near[0]}?" if near else "remove it"
         message = f"no kernel has a call {name!r}; runtimes ignore it"
         yield Remark("unknown-call", WARNING, places[0].path, message, remedy)
+
+
+def _near(name: str, every: Sequence[str]) -> Sequence[str]:
+    return get_close_matches(name, every, 1) if len(name) <= _LONGEST_GUESS else []
 
 
 def _needs_libseccomp(subject: Subject) -> Iterator[Remark]:
@@ -198,7 +207,9 @@ def _unloadable(subject: Subject) -> Iterator[Remark]:
     if subject.profile.base:
         return  # `base-missing` says it
     try:
-        export(resolve(subject.profile, host), host, NO_RUNTIME)
+        flat = resolve(subject.profile, host)
+        length = bpf.length(export(flat, host, NO_RUNTIME))
+        refuse_long(length, prologue_length(flat, host, RUNC), RUNC)
     except InputError as error:
         place, named = subject.root, subject.profile.architectures
         if NATIVE in named:

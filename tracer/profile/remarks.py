@@ -80,8 +80,10 @@ class Subject:
         self.architectures = set(named) or {syscalls.X86_64}
         self.by_call: Dict[str, List[Place]] = {}
         for number, rule in enumerate(profile.rules):
+            # Where each name stands first.
+            first = {name: place for place, name in reversed(list(enumerate(rule.names)))}
             for name, (about,) in calls.by_call([rule]).items():
-                path = f"{self.path_of(number)}.names[{rule.names.index(name)}]"
+                path = f"{self.path_of(number)}.names[{first[name]}]"
                 self.by_call.setdefault(name, []).append(Place(about, path))
 
     def path_of(self, number: int) -> str:
