@@ -21,18 +21,34 @@ MAX_DEPTH = 64
 _MAX_DIGITS = 40
 
 
-def parse(text: str, source: str) -> object:
+class Repeating(Dict[str, object]):
+    """An object with a key twice, of which the last counts; `members_of` gives all members."""
+
+    def __init__(self, pairs: List[Tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
+def members_of(value: object) -> List[Tuple[str, object]]:
+    """Return the members of an object in their order, repeated ones too; none for another value."""
+    if isinstance(value, Repeating):
+        return value.pairs
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def parse(text: str, source: str, *, repeating: bool = False) -> object:
     """
     Return the JSON value that `text` holds; `source` names it in messages.
 
-    Refused beyond what JSON itself refuses: the same key twice in an object, NaN and infinities,
-    absurdly long numbers, more than MAX_DEPTH levels, and surrogates other than those by which
-    Python spells a byte that is not UTF-8 (a path or a comm may hold such bytes).
+    Refused beyond what JSON itself refuses: the same key twice in an object (unless `repeating`,
+    which gives a Repeating), NaN and infinities, -0 (Go refuses it where it wants an unsigned
+    number), absurdly long numbers, more than MAX_DEPTH levels, and surrogates other than those by
+    which Python spells a byte that is not UTF-8 (a path or a comm may hold such bytes).
     """
     try:
         value = json.loads(
             text,
-            object_pairs_hook=_object,
+            object_pairs_hook=_repeating_object if repeating else _object,
             parse_int=_integer,
             parse_float=_number,
             parse_constant=_constant,
@@ -64,7 +80,14 @@ def _object(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
     return result
 
 
+def _repeating_object(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
+    result = dict(pairs)
+    return result if len(result) == len(pairs) else Repeating(pairs)
+
+
 def _integer(digits: str) -> int:
+    if digits == "-0":
+        raise ValueError("-0 is no integer to every reader")
     if len(digits) > _MAX_DIGITS:
         raise ValueError(f"a number has {len(digits)} digits")
     return int(digits)

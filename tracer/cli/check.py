@@ -40,12 +40,14 @@ _NAMED_AT_MOST = 4
     metavar="auto|none|NAME,...",
     help="Runtimes under which it has to start: the recorded one, none, or these.",
 )
+@options.judged_engine
 @click.argument("profile")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 def check(
     sets: Tuple[str, ...],
     added: Tuple[str, ...],
     runtime_floor: str,
+    engine: Optional[str],
     profile: str,
     recordings: Tuple[str, ...],
 ) -> int:
@@ -63,8 +65,8 @@ def check(
     for line in incomplete_lines(whole):
         complain(f"not complete: {line}")
     held = _held(sets, added, whole)
-    found = denials(judged, whole, held)
-    floors = floor_denials(judged, whole.runs.values(), wanted, held)
+    found = denials(judged, whole, held, engine=engine)
+    floors = floor_denials(judged, whole.runs.values(), wanted, held, engine=engine)
     for denial in found:
         click.echo(_denial_line(denial, whole))
     counted = [one for one in floors if one.recorded or wanted is not None]

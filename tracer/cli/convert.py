@@ -18,7 +18,7 @@ from tracer.capabilities.given import named_sets
 from tracer.cli import complain
 from tracer.cli.given import STANDARD_OUTPUT, text_of
 from tracer.errors import DocumentError, InputError, OutputError
-from tracer.profile import bpf, formats, model, systemd
+from tracer.profile import bpf, documents, formats, model, systemd
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.convert import BPF, SYSTEMD, TARGETS, Container
 from tracer.profile.convert import convert as convert_profile
@@ -56,8 +56,9 @@ def convert(
     Say PROFILE in the form of --to; what that cannot say is an error, unless --lossy.
 
     Docker's and podman's profiles depend on the host and the container's capabilities, the other
-    forms do not: name them where it matters. oci writes a config.json, or puts the profile into
-    the one that -o names; bpf is the filter as libseccomp makes it, without runc's prologue.
+    forms do not: name them where it matters. containerd reads Docker's form, but drops includes,
+    excludes and archMap: its own form needs none. oci writes a config.json, or puts the profile
+    into the one that -o names; bpf is the filter as libseccomp makes it, without runc's prologue.
     PROFILE - is standard input.
     """
     container = Container(
@@ -74,6 +75,10 @@ def convert(
         raise DocumentError(problems, "--lossy converts all the same")
     for problem in problems:
         complain(problem)
+    for line in result.unread:
+        complain(f"containerd does not read {line}")
+    if result.unread:
+        complain(f"--to {model.CONTAINERD} writes what all engines read alike")
     _write(result.content, output, _REPLACEABLE.get(target, formats.is_profile))
     return 0
 
@@ -121,7 +126,10 @@ def _config_at(output: str) -> Optional[Mapping[str, object]]:
         return None
     text = files.read_text(output, formats.READ_LIMIT)
     value = document.parse(text, output) if _is_config(text) else None
-    return value if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    documents.check_config(value, output)
+    return value
 
 
 # A Kubernetes object's name: RFC 1123, from the file's.

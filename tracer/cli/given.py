@@ -14,6 +14,7 @@ from tracer import files
 from tracer.cli import complain
 from tracer.errors import InputError
 from tracer.profile import formats
+from tracer.profile.keys import KeyFault
 from tracer.profile.model import Profile
 
 
@@ -43,6 +44,19 @@ def profiles_in(paths: Sequence[str]) -> Tuple[Profile, ...]:
     """The profiles in several files, of which one may be "-". Raises InputError."""
     refuse_twice(paths)
     return tuple(map(profile_in, paths))
+
+
+def profiles_as_engines_read(
+    paths: Sequence[str],
+) -> Tuple[Tuple[Profile, Tuple[KeyFault, ...]], ...]:
+    """
+    The profiles that engines take several files for, and what is wrong with their keys.
+
+    Raises InputError for all else that is wrong.
+    """
+    refuse_twice(paths)
+    texts = ((text_of(path, formats.READ_LIMIT), _name(path)) for path in paths)
+    return tuple(formats.read_as_engines(text, name) for text, name in texts)
 
 
 def baseline_in(path: Optional[str]) -> Optional[Profile]:

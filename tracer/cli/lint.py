@@ -13,7 +13,7 @@ import click
 from tracer.capabilities.given import named_sets
 from tracer.capabilities.required import required
 from tracer.cli import complain, options
-from tracer.cli.given import profiles_in, refuse_twice
+from tracer.cli.given import profiles_as_engines_read, refuse_twice
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
@@ -77,6 +77,10 @@ def lint(
     error    unloadable              libseccomp refuses the rules
     error    permissive-default      calls that no rule names are let through
                                      (a warning where others are denied)
+    error    case-folded-key         engines take it for another key
+    error    duplicate-key           the last one counts
+    error    ignored-field           not read in this kind of document
+    error    null-list               null where a list belongs
     warning  unknown-call            misspelt, or no call
     warning  never-matches           nothing can meet the rule
     warning  shadowed                another rule for the call always holds
@@ -85,12 +89,14 @@ def lint(
     warning  ipc-open                open to 32-bit programs by ipc
     warning  eperm-for-probed        C libraries expect ENOSYS there
     warning  dangerous-call          risky, with any arguments (a note if usual)
+    warning  unknown-field           misspelt (a note if nothing resembles it)
     note     floor-missing           a runtime's own calls are denied (an error
                                      if it starts nowhere)
     note     missing-32-bit          32-bit programs are killed
     note     needs-libseccomp        an older libseccomp ignores the rule
     note     foreign-call            no named architecture has the call
     note     duplicate               said twice
+    note     containerd-drops        conditional for podman and docker only
     note     never-succeeds          takes a capability that is not needed
     note     serves-nothing          a capability whose calls are all denied
 
@@ -100,8 +106,8 @@ def lint(
     refuse_twice((*profiles, *recordings))
     needs = _needs(recordings, sets)
     found = {
-        path: remarks_on(profile, release, needs)
-        for path, profile in zip(profiles, profiles_in(profiles))
+        path: remarks_on(profile, release, needs, faults)
+        for path, (profile, faults) in zip(profiles, profiles_as_engines_read(profiles))
     }
     _PRINTERS[form](found)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]

@@ -12,6 +12,7 @@ from click import Context, Parameter
 
 from tracer.errors import InputError
 from tracer.host_floors import measured
+from tracer.profile import model
 from tracer.profile.floor_choice import FloorChoice, read_choice
 from tracer.profile.floors import Floor
 
@@ -71,6 +72,16 @@ def engine(command: Decorated) -> Decorated:
     """--engine."""
     return click.option(
         "--engine", type=click.Choice(["podman", "docker"]), help="Whose CONTAINER it is."
+    )(command)
+
+
+def judged_engine(command: Decorated) -> Decorated:
+    """--engine of a command that judges profiles."""
+    return click.option(
+        "--engine",
+        type=click.Choice(list(model.ENGINES)),
+        help="As this engine reads PROFILE: containerd drops includes, excludes and archMap, "
+        "docker errno names, podman minKernel. [all that it says]",
     )(command)
 
 

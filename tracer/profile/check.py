@@ -71,9 +71,12 @@ class FloorDenial:
 class _Judge:
     """Answers calls under one profile, for containers with these capabilities."""
 
-    def __init__(self, profile: Profile, capabilities: AbstractSet[str]) -> None:
+    def __init__(
+        self, profile: Profile, capabilities: AbstractSet[str], engine: Optional[str]
+    ) -> None:
         self._profile = profile
         self._capabilities = capabilities
+        self._engine = engine
         self._loaded: Dict[str, Tuple[Filter, Dict[str, List[Point]]]] = {}
 
     def answers(self, architecture: str, number: int, name: Optional[str]) -> List[Answer]:
@@ -85,7 +88,7 @@ class _Judge:
 
     def _on(self, host: str) -> Tuple[Filter, Dict[str, List[Point]]]:
         if host not in self._loaded:
-            flat = resolve(self._profile, host, self._capabilities)
+            flat = resolve(self._profile, host, self._capabilities, engine=self._engine)
             points = {
                 name: points_for(one for rule in rules for one in rule.conditions)
                 for name, rules in calls.by_call(flat.rules).items()
@@ -94,16 +97,23 @@ class _Judge:
         return self._loaded[host]
 
 
-def denials(profile: Profile, recording: Recording, held: Held = held_by) -> Tuple[Denial, ...]:
+def denials(
+    profile: Profile,
+    recording: Recording,
+    held: Held = held_by,
+    *,
+    engine: Optional[str] = None,
+) -> Tuple[Denial, ...]:
     """
     Return what the profile would deny of a recording, sure denials first, then by name.
 
-    `held` tells a run's capabilities. Where runs differ in that, a call may be denied in some of
-    them only, or in two ways. Raises InputError for a profile that cannot be loaded.
+    `held` tells a run's capabilities; `engine` is as in `resolve`. Where runs differ in their
+    capabilities, a call may be denied in some of them only, or in two ways. Raises InputError for
+    a profile that cannot be loaded.
     """
     found = [
         denial
-        for judge, runs in _judges(profile, recording.runs.values(), held)
+        for judge, runs in _judges(profile, recording.runs.values(), held, engine)
         for denial in _denials(judge, recording, frozenset(run.id for run in runs))
     ]
     return tuple(sorted(_joined(found), key=_order))
@@ -144,7 +154,7 @@ def _order(one: Denial) -> Tuple[object, ...]:
 
 
 def _judges(
-    profile: Profile, runs: Iterable[Run], held: Held
+    profile: Profile, runs: Iterable[Run], held: Held, engine: Optional[str]
 ) -> Iterator[Tuple[_Judge, List[Run]]]:
     """A judge for each group of runs whose containers the profile cannot tell apart."""
     alike: Dict[FrozenSet[str], List[Run]] = {}
@@ -152,7 +162,7 @@ def _judges(
         capabilities = held(run) if depends_on_capabilities(profile) else frozenset()
         alike.setdefault(frozenset(capabilities), []).append(run)
     for capabilities, same in (alike or {frozenset(): []}).items():
-        yield _Judge(profile, capabilities), same
+        yield _Judge(profile, capabilities, engine), same
 
 
 def floor_denials(
@@ -160,16 +170,18 @@ def floor_denials(
     runs: Iterable[Run],
     wanted: Optional[AbstractSet[str]] = None,
     held: Held = held_by,
+    *,
+    engine: Optional[str] = None,
 ) -> Tuple[FloorDenial, ...]:
     """
     Return what the profile denies of the floors of the recorded runtimes, then of the others.
 
-    `wanted` names the runtimes to look at, by default all that were measured. `held` is as in
-    `denials`.
+    `wanted` names the runtimes to look at, by default all that were measured. `held` and `engine`
+    are as in `denials`.
     """
     found = [
         denial
-        for judge, some in _judges(profile, runs, held)
+        for judge, some in _judges(profile, runs, held, engine)
         for denial in _floor_denials(judge, some, wanted)
     ]
     counted = [one for one in found if one.recorded]

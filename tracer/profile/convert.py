@@ -15,6 +15,7 @@ from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.profile import decide, formats, model, systemd, values
+from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.model import Circumstances, Profile, Rule
 from tracer.profile.resolve import errno_number, resolve
 
@@ -45,10 +46,14 @@ class Container:
 
 @dataclass(frozen=True)
 class Converted:
-    """A profile in the form asked for, and what it said that this form cannot say."""
+    """
+    A profile in the form asked for, what it said that this form cannot say, and what one engine
+    does not read of the form.
+    """
 
     content: bytes
     losses: Tuple[str, ...]
+    unread: Tuple[str, ...] = ()
 
 
 def convert(
@@ -70,7 +75,14 @@ def convert(
         losses.append(f"the base profile {profile.base}")
         profile = replace(profile, base="")
     content = TARGETS[target](_Conversion(profile, container, losses, name, around or {}))
-    return Converted(content, tuple(losses))
+    return Converted(content, tuple(losses), _unread(content, target))
+
+
+def _unread(content: bytes, target: str) -> Tuple[str, ...]:
+    if target not in (model.DOCKER, model.PODMAN):
+        return ()
+    written = formats.read(content.decode(), target)
+    return tuple(f"${place}: {text}" for place, text in dropped_by_containerd(written))
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,11 @@ def _oci(asked: _Conversion) -> bytes:
     if asked.profile.dialect == model.OCI and not asked.around:
         return formats.write(asked.profile).encode()
     return formats.write(replace(_flat(asked), around=asked.around)).encode()
+
+
+# What containerd unmarshals: `linux.seccomp` without a config.json around it.
+def _containerd(asked: _Conversion) -> bytes:
+    return formats.write(replace(_flat(asked), dialect=model.DOCKER)).encode()
 
 
 def _spo(asked: _Conversion) -> bytes:
@@ -280,6 +297,7 @@ TARGETS: Mapping[str, Callable[[_Conversion], bytes]] = {
     model.OCI: _oci,
     model.DOCKER: _docker,
     model.PODMAN: _podman,
+    model.CONTAINERD: _containerd,
     model.SPO: _spo,
     SYSTEMD: _systemd,
     BPF: _bpf,

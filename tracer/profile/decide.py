@@ -22,7 +22,7 @@ from tracer.errors import InputError
 from tracer.profile import bpf, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES, host_of
 from tracer.profile.model import Profile, Rule
-from tracer.profile.resolve import alternatives, is_flat, resolve
+from tracer.profile.resolve import alternatives, as_containerd_reads, is_flat, resolve
 
 RUNC = "runc"
 # Before 1.2 runc's prologue left out the host's own architecture if the profile did not name it.
@@ -85,6 +85,8 @@ def decide(
     the architecture does not have.
     """
     own = host or host_of(architecture)
+    if engine == model.CONTAINERD:
+        profile = as_containerd_reads(profile)  # equal profiles may differ for it: `name`
     chosen = None if capabilities is None else frozenset(capabilities)
     loaded = _loaded(profile, own, chosen, kernel, engine, runtime)
     return answer(loaded, architecture, number_of(architecture, syscall), arguments)

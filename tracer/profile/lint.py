@@ -18,8 +18,11 @@ from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import is_for_all, lets_through, said_by
 from tracer.profile.check import floor_denials
 from tracer.profile.decide import NO_RUNTIME, export
+from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
+from tracer.profile.keys import KeyFault
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
+from tracer.profile.lint_keys import remark_on
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
@@ -31,16 +34,20 @@ _MOST_VALUE = (1 << 64) - 1
 
 
 def lint(
-    profile: Profile, oldest: Release = OLDEST, needs: Optional[Needs] = None
+    profile: Profile,
+    oldest: Release = OLDEST,
+    needs: Optional[Needs] = None,
+    faults: Sequence[KeyFault] = (),
 ) -> Tuple[Remark, ...]:
     """
     Return the remarks about a profile, gravest first, then by place.
 
     `oldest` is the oldest libseccomp that the profile is meant for; `needs` are the capabilities of
-    the container that it is for, if they are known.
+    the container that it is for, if they are known; `faults` are those of its document's keys.
     """
     subject = Subject(profile, oldest, needs)
     found = [remark for check in CHECKS.values() for remark in check(subject)]
+    found += map(remark_on, faults)
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return tuple(sorted(found, key=lambda one: (order[one.severity], one.code, one.place)))
 
@@ -316,6 +323,17 @@ def _dangerous_call(subject: Subject) -> Iterator[Remark]:
             )
 
 
+def _containerd_drops(subject: Subject) -> Iterator[Remark]:
+    for place, consequence in dropped_by_containerd(subject.profile):
+        yield Remark(
+            "containerd-drops",
+            NOTE,
+            f"{subject.root}{place}",
+            f"containerd does not read {consequence}",
+            "nothing for podman and docker; else convert --to containerd",
+        )
+
+
 CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "unknown-call": _unknown_call,
     "needs-libseccomp": _needs_libseccomp,
@@ -331,6 +349,7 @@ CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "eperm-for-probed": _eperm_for_probed,
     "floor-missing": _floor_missing,
     "dangerous-call": _dangerous_call,
+    "containerd-drops": _containerd_drops,
     "never-succeeds": never_succeeds,
     "serves-nothing": serves_nothing,
 }

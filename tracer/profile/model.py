@@ -26,6 +26,12 @@ OCI = "oci"
 # SeccompProfile of the security-profiles-operator, YAML.
 SPO = "spo"
 
+# --- Engines: DOCKER, PODMAN and ---
+
+# It reads a profile as the bare `linux.seccomp` of a config.json, without a dialect of its own.
+CONTAINERD = "containerd"
+ENGINES = (PODMAN, DOCKER, CONTAINERD)
+
 # --- Actions, from runtime-spec; KILL is KILL_THREAD's old name ---
 
 KILL_PROCESS = "SCMP_ACT_KILL_PROCESS"

@@ -5,7 +5,9 @@ What `includes`, `excludes`, `archMap` and podman's errno names come to for one 
 Moby's profiles/seccomp/seccomp_linux.go (20.10.24 to 2026) and containers-common's
 pkg/seccomp/seccomp_linux.go (0.50.1 to 2025). They differ: Docker ignores errno names, podman
 ignores `minKernel`. Docker before 23 passes on neither `defaultErrnoRet` nor flags, which is not
-modelled here. What the flat rules then do is `decide`'s.
+modelled here. containerd (contrib/seccomp/seccomp.go, WithProfile) unmarshals a profile into the
+OCI's type, which has no field for any of this, so that conditional rules hold for every container.
+What the flat rules then do is `decide`'s.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import AbstractSet, Optional, Tuple
 from tracer import syscalls
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.errors import InputError
-from tracer.profile import model
+from tracer.profile import model, values
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 
@@ -44,17 +46,19 @@ def resolve(
 
     `capabilities` is the bounding set, by default that of a container without options; `kernel`
     is the host's (major, minor), None for one that is new enough for everything. `engine` is
-    DOCKER, PODMAN or None, which takes everything that the document says at its word: minimal
-    kernels and errno names. Raises InputError for what the engine would refuse, and for a profile
-    whose base is elsewhere.
+    DOCKER, PODMAN, CONTAINERD or None, which takes everything that the document says at its word:
+    minimal kernels and errno names. Raises InputError for what the engine would refuse, and for a
+    profile whose base is elsewhere.
     """
     if profile.base:
         raise InputError(
             f"the profile is an addition to {profile.base!r}, which is not at hand",
             "resolve the profile that the operator installed on the node",
         )
+    if engine == model.CONTAINERD:
+        profile = as_containerd_reads(profile)
     if capabilities is None:
-        capabilities = DEFAULT_CAPABILITIES[engine or model.DOCKER]
+        capabilities = _usual_capabilities(engine)
     applied = (
         rule for rule in profile.rules if _applies(rule, architecture, capabilities, kernel, engine)
     )
@@ -67,6 +71,25 @@ def resolve(
         architectures=profile.architectures or _family(profile, architecture, engine),
         families=(),
         rules=tuple(_flat(profile, rule, engine) for rule in applied),
+    )
+
+
+def as_containerd_reads(profile: Profile) -> Profile:
+    """Return the profile without what the OCI's type has no field for."""
+    return replace(
+        profile,
+        default_errno_name="",
+        families=(),
+        rules=tuple(
+            replace(
+                rule,
+                names=() if values.has_old_name(rule) else rule.names,
+                errno_name="",
+                includes=Circumstances(),
+                excludes=Circumstances(),
+            )
+            for rule in profile.rules
+        ),
     )
 
 
@@ -122,6 +145,11 @@ def is_flat(profile: Profile) -> bool:
         or profile.base
         or any(rule.includes or rule.excludes for rule in profile.rules)
     )
+
+
+# containerd's are docker's (oci/spec.go, defaultUnixCaps).
+def _usual_capabilities(engine: Optional[str]) -> AbstractSet[str]:
+    return DEFAULT_CAPABILITIES[model.PODMAN if engine == model.PODMAN else model.DOCKER]
 
 
 def _applies(

@@ -10,6 +10,7 @@ from typing import Dict, Iterable, List, Mapping, Tuple
 
 from tracer import __version__
 from tracer.profile.lint import CHECKS
+from tracer.profile.lint_keys import CODES
 from tracer.profile.remarks import Remark
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -18,7 +19,7 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 def document(remarks: Mapping[str, Iterable[Remark]]) -> Dict[str, object]:
     """Return the log of one run of the tool, as a JSON value: remarks by file."""
     results = [_result(path, one) for path, some in remarks.items() for one in some]
-    codes = sorted({*CHECKS, *(one.code for some in remarks.values() for one in some)})
+    codes = sorted({*CHECKS, *CODES, *(one.code for some in remarks.values() for one in some)})
     driver = {
         "name": "seccomp-trace",
         "version": __version__,

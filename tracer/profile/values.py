@@ -14,11 +14,12 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Tuple, Union
 
 from tracer.document import Node
 from tracer.profile import documents, model
+from tracer.profile.keys import SPO_KIND
 from tracer.profile.model import Circumstances, Condition, Family, Kept, Profile, Rule
 
 SPO_HEAD: Mapping[str, object] = {
     "apiVersion": "security-profiles-operator.x-k8s.io/v1beta1",
-    "kind": documents.SPO_KIND,
+    "kind": SPO_KIND,
     "metadata": {"name": "profile"},
 }
 OCI_HEAD: Mapping[str, object] = {"ociVersion": "1.0.2"}
@@ -60,6 +61,11 @@ def value_of(record: Record) -> Dict[str, object]:
         else:
             result[key] = value
     return result
+
+
+def has_old_name(rule: Rule) -> bool:
+    """Say whether a rule is written with the old field `name`, which the OCI's type lacks."""
+    return bool(rule.kept.get("name")) and bool(value_of(rule).get("name"))
 
 
 def respelt(profile: Profile) -> Profile:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import importlib
 import math
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
-from tracer.document import MAX_DEPTH
+from tracer.document import MAX_DEPTH, Repeating
 from tracer.errors import HostError, InputError
 from tracer.text import printable
 
@@ -21,12 +21,16 @@ _TAG = "tag:yaml.org,2002:"
 _MOST_DIGITS = 40
 
 
-def parse(text: str, source: str) -> object:
-    """Return the value that the one document in a YAML text holds; raises InputError."""
+def parse(text: str, source: str, *, repeating: bool = False) -> object:
+    """
+    Return the value that the one document in a YAML text holds; raises InputError.
+
+    `repeating`: a mapping with a key twice is a Repeating instead of an error.
+    """
     yaml = _library()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Tree(yaml, source).document(yaml.parse(text, Loader=loader))
+        return _Tree(yaml, source, repeating).document(yaml.parse(text, Loader=loader))
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not YAML, or cut short ({_place(error)})") from error
     except ValueError as error:
@@ -64,9 +68,10 @@ def _place(error: Any) -> str:
 class _Tree:
     """Builds one document from the events of a parser."""
 
-    def __init__(self, yaml: Any, source: str) -> None:
+    def __init__(self, yaml: Any, source: str, repeating: bool) -> None:
         self._yaml = yaml
         self._source = source
+        self._repeating = repeating
         self._resolver = yaml.resolver.Resolver()
 
     def document(self, events: Iterator[Any]) -> object:
@@ -99,17 +104,19 @@ class _Tree:
         return values
 
     def _mapping(self, events: Iterator[Any], depth: int) -> Dict[str, object]:
-        values: Dict[str, object] = {}
+        pairs: List[Tuple[str, object]] = []
+        seen: Set[str] = set()
         for event in events:
             if isinstance(event, self._yaml.MappingEndEvent):
                 break
             key = self._value(event, events, depth + 1)
             if not isinstance(key, str) or key == "<<":
                 raise self._wrong(event, "a key that is no plain string")
-            if key in values:
+            if key in seen and not self._repeating:
                 raise self._wrong(event, f'the key "{key}" twice in one mapping')
-            values[key] = self._value(next(events), events, depth + 1)
-        return values
+            seen.add(key)
+            pairs.append((key, self._value(next(events), events, depth + 1)))
+        return dict(pairs) if len(seen) == len(pairs) else Repeating(pairs)
 
     def _refuse(self, event: Any) -> None:
         if isinstance(event, self._yaml.AliasEvent) or getattr(event, "anchor", None):
