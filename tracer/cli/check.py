@@ -16,6 +16,7 @@ from tracer.capabilities.required import required
 from tracer.cli import complain, options
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
+from tracer.cli.printing import print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
@@ -68,12 +69,12 @@ def check(
     found = denials(judged, whole, held, engine=engine)
     floors = floor_denials(judged, whole.runs.values(), wanted, held, engine=engine)
     for denial in found:
-        click.echo(_denial_line(denial, whole))
+        print_line(_denial_line(denial, whole))
     counted = [one for one in floors if one.recorded or wanted is not None]
     for floor in floors:
-        click.echo(_floor_line(floor, counts=floor in counted))
+        print_line(_floor_line(floor, counts=floor in counted))
     denied = [one for one in found if not one.depends]
-    click.echo(_verdict(found, counted, whole))
+    print_line(_verdict(found, counted, whole))
     return 1 if denied or counted else 0
 
 

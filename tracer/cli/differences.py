@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
-import click
-
 from tracer.profile.compare import (
     ADDED,
     CALL,
@@ -27,12 +25,14 @@ _MARKS = {LOOSER: "+", CHANGED: "~", STRICTER: "-"}
 _COLOURS = {LOOSER: "red", CHANGED: "yellow", STRICTER: "green"}
 _WIDTH = 28
 
+Line = Tuple[str, Optional[str], bool]  # the text, its colour, whether it is bold
+
 
 # --- For people ---
 
 
-def lines(changes: Sequence[Change]) -> Iterator[str]:
-    """What changed, a line each, coloured, and how much at the end."""
+def lines(changes: Sequence[Change]) -> Iterator[Line]:
+    """What changed, a line each, and how much at the end; as `printing.print_line` takes it."""
     usual = _most_common(changes)
     for change in changes:
         yield _line(change, usual)
@@ -40,10 +40,10 @@ def lines(changes: Sequence[Change]) -> Iterator[str]:
         f"{sum(one.direction == direction for one in changes)} {direction}" for direction in _MARKS
     ]
     risky = sum(one.direction == LOOSER and one.risk is not None for one in changes)
-    yield ", ".join(counts) + (f"; risky: {risky}" if risky else "")
+    yield ", ".join(counts) + (f"; risky: {risky}" if risky else ""), None, False
 
 
-def _line(change: Change, usual: Tuple[str, ...]) -> str:
+def _line(change: Change, usual: Tuple[str, ...]) -> Line:
     direction = change.direction
     marked = "!" if direction == LOOSER and change.risk else " "
     answers = f"{answer_text(change.before)} -> {answer_text(change.after)}"
@@ -54,7 +54,7 @@ def _line(change: Change, usual: Tuple[str, ...]) -> str:
         parts.append(f"({change.container})")
     if direction == LOOSER and change.risk:
         parts.append(f"[{change.risk.name}: {change.risk.reason}]")
-    return click.style("  ".join(parts), fg=_COLOURS[direction], bold=marked == "!")
+    return "  ".join(parts), _COLOURS[direction], marked == "!"
 
 
 def _subject(change: Change) -> str:

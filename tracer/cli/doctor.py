@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import click
 
+from tracer.cli.printing import print_line
 from tracer.container import survey
 from tracer.finding import BAD, Finding
 from tracer.kernel import probe
@@ -22,7 +23,7 @@ def doctor() -> int:
     """
     found = probe.findings() + survey.findings(floors.known_runtimes())
     for one in found:
-        click.echo(line(one))
+        print_line(line(one))
     return 1 if any(one.verdict == BAD for one in found) else 0
 
 
