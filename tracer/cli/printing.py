@@ -19,6 +19,7 @@ from typing import Optional, Type, Union
 
 import click
 
+from tracer.errors import OutputError
 from tracer.text import harmless, printable
 
 LINE_LIMIT = 4000
@@ -80,14 +81,23 @@ def complain_of_fault(
 
 
 def print_document(content: Union[str, bytes]) -> None:
-    """Write a document to standard output, byte for byte; text becomes UTF-8. Raises OSError."""
+    """
+    Write a document to standard output, byte for byte; text becomes UTF-8.
+
+    Raises OutputError, or BrokenPipeError if nobody reads it any more.
+    """
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogateescape")
-    click.echo(content, nl=False)
+    try:
+        click.echo(content, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror}") from error
 
 
 def print_json(value: object, indent: Optional[int] = 1) -> None:
-    """Write a value to standard output as JSON of plain ASCII characters. Raises OSError."""
+    """Write a value to standard output as JSON of plain ASCII characters."""
     click.echo(json.dumps(value, indent=indent, ensure_ascii=True))
 
 
