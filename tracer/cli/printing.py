@@ -56,7 +56,7 @@ def draw(line: str, end: str = "") -> None:
     _to_standard_error(f"{_TO_LINE_START}{harmless(line)}{_TO_LINE_END}{end}")
 
 
-def ask(question: str) -> bool:
+def is_confirmed(question: str) -> bool:
     """Ask a person, on standard error, for yes or no."""
     return click.confirm(harmless(question), err=True)
 

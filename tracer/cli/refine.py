@@ -11,7 +11,7 @@ import click
 from tracer import syscalls
 from tracer.cli import complain, options, trials
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
-from tracer.cli.printing import ask, print_document
+from tracer.cli.printing import is_confirmed, print_document
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.profile import formats
 from tracer.profile.model import Profile
@@ -204,7 +204,7 @@ def _risk(name: str) -> str:
 
 def asked_about(names: Sequence[str]) -> List[str]:
     """Return those calls that a person confirms, one by one."""
-    return [name for name in names if ask(f"allow {printable(name)}?")]
+    return [name for name in names if is_confirmed(f"allow {printable(name)}?")]
 
 
 def write(
