@@ -112,6 +112,7 @@ PROFILE = {
     "syscalls": [
         {"names": ["read", "mount"], "action": "SCMP_ACT_ALLOW", "comment": "a comment"},
         {"names": ["no_such_call"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_BPF"]}},
         {
             "names": ["clone"],
             "action": "SCMP_ACT_ERRNO",

@@ -52,7 +52,7 @@ def harm_in(output: bytes) -> str:
 
 # Strings that profiles and recordings may hold as they like; others are refused if they are odd.
 FREE = (
-    *("names", "comment", "x-ours", "listenerPath", "listenerMetadata", "new"),
+    *("names", "comment", "caps", "arches", "x-ours", "listenerPath", "listenerMetadata", "new"),
     *("executable", "path", "comm", "caller", "command", "notes", "text", "code"),
     *("engine", "container_id", "container_name", "image", "runtime", "runtime_version", "kernel"),
 )
