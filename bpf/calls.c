@@ -170,8 +170,8 @@ static __always_inline void note_request(u64 recording, const void *task, const 
  */
 static __always_inline bool is_familiar(const struct familiar *last, const u64 *ctx, u64 generation)
 {
-	u32 number = (u32)ctx[1];
-	const void *registers = (const void *)ctx[0];
+	u32 number = (u32)NUMBER(ctx);
+	const void *registers = REGISTERS(ctx);
 	u64 place = last->registers;
 
 	AS_IT_IS(place);	/* or it would be read from, being equal, and the verifier knows it not */
@@ -187,7 +187,7 @@ static __always_inline bool is_familiar(const struct familiar *last, const u64 *
 static __always_inline void get_to_know(struct familiar *last, const u64 *ctx, u64 generation,
 					const struct thread *self)
 {
-	last->registers = ctx[0];
+	last->registers = (u64)REGISTERS(ctx);
 	last->generation = generation;
 	last->ours = self ? 1 : 0;
 	if (!self)
@@ -202,12 +202,12 @@ static __always_inline void get_to_know(struct familiar *last, const u64 *ctx, u
 /* A call of a task that is ours. */
 static __always_inline void consider(struct thread *self, void *task, const u64 *ctx)
 {
-	u32 number = (u32)ctx[1];
+	u32 number = (u32)NUMBER(ctx);
 	u64 *seen, bit = 1ULL << (number & 63);
 	bool compat = is_compat(task);
 
 	if (self->verdict.command && !compat && (number == NR_WRITE || number == NR_SENDTO))
-		note_request(self->verdict.recording, task, (const void *)ctx[0]);
+		note_request(self->verdict.recording, task, REGISTERS(ctx));
 	if (!self->verdict.open && !opened_by_filter(self, task) && !self->verdict.outer)
 		return;
 	if (number >= 512) {
@@ -233,20 +233,20 @@ int on_sys_enter(u64 *ctx)
 	void *task;
 
 	if (!last || !now)
-		return 0;
+		return PASS;
 	generation = now->generation;
 	if (is_familiar(last, ctx, generation))
-		return 0;
+		return PASS;
 	task = (void *)bpf_get_current_task_btf();
 	self = threads.task_storage_get(task, 0, 0);
 	if (!self || !self->verdict.recording || now->strays)
 		self = newcomer(task, self);
 	if (!self || !self->verdict.recording) {
 		get_to_know(last, ctx, generation, NULL);
-		return 0;
+		return PASS;
 	}
 	consider(self, task, ctx);
 	if (self->verdict.open)
 		get_to_know(last, ctx, generation, self);
-	return 0;
+	return PASS;
 }

@@ -26,12 +26,12 @@
  */
 #include "capabilities.h"
 #include "kernel.h"
+#include "event.h"
 #include "verdict.h"
 #include "owner.c"
 
 #define MAX_CHECKS_EACH 4096	/* so that one container cannot take all the room there is */
 #define EXISTS -17		/* somebody on another processor was faster */
-#define OWN_FRAMES 2		/* this program's, and the tracepoint's or trampoline's */
 #define CAP_FSETID 4
 #define CAP_SETGID 6
 #define CAP_SETUID 7
@@ -40,15 +40,26 @@
 #define NEW_NAMESPACES 0x7e020000	/* flags of clone(2): include/uapi/linux/sched.h */
 #define NONE 0xffff
 
-/* Where what is asked stands among the arguments. */
+/* What is asked, and the answer. */
+#if defined(CLASSIC) && !defined(AT_RETURN)
+#define OWN_FRAMES 0		/* the stack begins at the tracepoint: perf_fetch_caller_regs */
+#define CRED(ctx) EVENT(u64, ctx, EVENT_CRED)
+#define NAMESPACE(ctx) EVENT(u64, ctx, EVENT_NAMESPACE)
+#define CAPABILITY(ctx) EVENT(u32, ctx, EVENT_CAPABILITY)
+#define ANSWER(ctx) EVENT(s32, ctx, EVENT_ANSWER)
+#else
+#define OWN_FRAMES 2		/* this program's, and the tracepoint's or trampoline's */
+#define CRED(ctx) (ctx)[0]
+#define NAMESPACE(ctx) (ctx)[1]
+#define ANSWER(ctx) (s32)(ctx)[4]
 #ifdef AT_RETURN
-#define CAPABILITY 2
-#define OPTIONS 3
+#define CAPABILITY(ctx) (ctx)[2]
+#define OPTIONS(ctx) (ctx)[3]
 #define CAP_OPT_NOAUDIT 2	/* include/linux/security.h */
 #else
-#define CAPABILITY 3
+#define CAPABILITY(ctx) (ctx)[3]
 #endif
-#define ANSWER 4
+#endif
 
 #if defined(RECORDER_X86_64)
 #define NR_MMAP 9
@@ -347,7 +358,7 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 static __always_inline u32 audit_of(const u64 *ctx)
 {
 #ifdef AT_RETURN
-	return ctx[OPTIONS] & CAP_OPT_NOAUDIT ? UNAUDITED : AUDITED;
+	return OPTIONS(ctx) & CAP_OPT_NOAUDIT ? UNAUDITED : AUDITED;
 #else
 	return UNTOLD;
 #endif
@@ -357,29 +368,29 @@ int on_check(u64 *ctx)
 {
 	void *task = (void *)bpf_get_current_task_btf();
 	struct thread *self = threads.task_storage_get(task, 0, 0);
-	struct asked asked = {(const void *)ctx[0], (const void *)ctx[1]};
-	struct check_key key = {.capability = ctx[CAPABILITY], .granted = !(s32)ctx[ANSWER]};
+	struct asked asked = {(const void *)CRED(ctx), (const void *)NAMESPACE(ctx)};
+	struct check_key key = {.capability = CAPABILITY(ctx), .granted = !ANSWER(ctx)};
 
 	if (!self)
-		return 0;
+		return PASS;
 	key.audit = audit_of(ctx);
 	key.recording = target(&self->verdict);
 	if (!key.recording || !is_own(asked.cred, task))
-		return 0;
+		return PASS;
 	asked.registers = (const void *)bpf_task_pt_regs(task);
 	consider(ctx, self, task, &asked, &key);
-	return 0;
+	return PASS;
 }
 
 /* The recorder's own program runs before this one: the window is open already if it is now. */
 int on_program(u64 *ctx)
 {
-	void *task = (void *)ctx[0];
+	void *task = SELF(ctx);
 	struct thread *self = threads.task_storage_get(task, 0, 0);
 	u64 recording = self ? target(&self->verdict) : 0;
 	struct holder *holder = recording ? holder_of(recording, owner_of(recording)) : NULL;
 
 	if (holder)
 		settle(holder, peek(task, TASK_REAL_CRED), self->verdict.executable);
-	return 0;
+	return PASS;
 }

@@ -36,6 +36,7 @@
 #include "denials.h"
 #include "kernel.h"
 #include "vsyscall.h"
+#include "event.h"
 #include "owner.c"
 
 #define MAX_MARKS 65536		/* a power of two */
@@ -84,12 +85,12 @@ int on_enter(u64 *ctx)
 	u64 self, *mark;
 
 	if (!fixed)
-		return 0;
-	self = distance((const void *)ctx[0], fixed);
+		return PASS;
+	self = distance(REGISTERS(ctx), fixed);
 	mark = mark_at(self);
 	if (mark)
 		*mark = self | BEGUN;
-	return 0;
+	return PASS;
 }
 
 static __always_inline void describe(struct denial *denial, const void *task,
@@ -212,35 +213,35 @@ int on_leave(u64 *ctx)
 {
 	u32 zero = 0;
 	struct denial_state *state = denial_state.lookup(&zero);
-	const void *registers = (const void *)ctx[0];
+	const void *registers = REGISTERS(ctx);
 	u64 self, before, *mark;
 	s32 answer;
 	void *task;
 
 	if (!state)
-		return 0;
+		return PASS;
 	self = distance(registers, state);
 	mark = mark_at(self);
 	if (!mark)
-		return 0;
+		return PASS;
 	before = *mark;
 	*mark = self;
-	if (before == (self | BEGUN) || !is_answer(registers, (s64)ctx[1]))
-		return 0;
+	if (before == (self | BEGUN) || !is_answer(registers, (s64)RESULT(ctx)))
+		return PASS;
 	task = (void *)bpf_get_current_task_btf();
 	if (!filter_count(task))
-		return 0;
-	answer = answer_of(task, registers, ctx[1]);
+		return PASS;
+	answer = answer_of(task, registers, RESULT(ctx));
 	if (answer == KILLED) {
 		*mark = self | TOLD;
 	} else if (!before || is_void(task)) {
-		return 0;
+		return PASS;
 	} else if (before != self) {
 		__sync_fetch_and_add(&state->unsure, 1);
-		return 0;
+		return PASS;
 	}
 	denied(task, registers, call_number(registers), answer, state);
-	return 0;
+	return PASS;
 }
 
 /*
@@ -270,23 +271,23 @@ static __always_inline void note_kill(void)
 int on_end(u64 *ctx)
 {
 	note_kill();
-	return 0;
+	return PASS;
 }
 #else
 int on_unseen(u64 *ctx)
 {
-	u32 zero = 0, number = call_of_vsyscall((s32)ctx[0]);
+	u32 zero = 0, number = call_of_vsyscall(VSYSCALL(ctx));
 	void *task = (void *)bpf_get_current_task_btf();
 	struct denial_state *state = denial_state.lookup(&zero);
 
 	if (state && number != NO_VSYSCALL && filter_count(task))
 		denied(task, (const void *)bpf_task_pt_regs(task), number, UNSEEN, state);
-	return 0;
+	return PASS;
 }
 
 int on_end(u64 *ctx)
 {
-	void *task = (void *)ctx[0];
+	void *task = SELF(ctx);
 	u32 process = process_of(task);
 	struct end end = {};
 
@@ -294,10 +295,10 @@ int on_end(u64 *ctx)
 	if (is_last_thread(task))
 		monitors.delete(&process);	/* another one may have that number next */
 	if (!filter_count(task))	/* each thread has its own: the last one may have none */
-		return 0;
+		return PASS;
 	end.keeper = name_place(&end.place, task);
 	end.launch = launch_of(end.keeper);
 	ended.update(&process, &end);
-	return 0;
+	return PASS;
 }
 #endif

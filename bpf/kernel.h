@@ -278,11 +278,6 @@ static __always_inline u64 argument_bytes(const void *task, const void **start)
 	return (u64)peek(memory, MM_ARGUMENTS_END) - (u64)*start;
 }
 
-static __always_inline struct place executable_of(const void *bprm)
-{
-	return place_at((const char *)peek(bprm, BPRM_FILE) + FILE_PATH);
-}
-
 /*
  * The program that a task executes. One that ends has no memory of its own any more before
  * sched_process_exit tells of it, until 6.15 or so; what it had last is there as long as other

@@ -20,6 +20,7 @@
  */
 #include "outcomes.h"
 #include "kernel.h"
+#include "event.h"
 #include "verdict.h"
 
 #define MAX_ERRNO 4095
@@ -125,12 +126,12 @@ int on_begin(u64 *ctx)
 	u64 *settled;
 
 	if (!ours || !target(&ours->verdict))
-		return 0;
-	describe(&call, &ours->verdict, task, (u32)ctx[1]);
+		return PASS;
+	describe(&call, &ours->verdict, task, (u32)NUMBER(ctx));
 	self = flights.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!self) {
 		count(&call);	/* whose end nobody will know */
-		return 0;
+		return PASS;
 	}
 	if (self->call.recording != call.recording || self->call.executable != call.executable)
 		__builtin_memset(self->settled, 0, sizeof(self->settled));
@@ -139,7 +140,7 @@ int on_begin(u64 *ctx)
 	settled = settled_in(self);
 	if (!settled || !(*settled & bit_of(self)))
 		count(&call);
-	return 0;
+	return PASS;
 }
 
 int on_return(u64 *ctx)
@@ -147,14 +148,14 @@ int on_return(u64 *ctx)
 	void *task = (void *)bpf_get_current_task_btf();
 	struct flight *self = flights.task_storage_get(task, 0, 0);
 	struct outcome_key outcome;
-	s64 result = (s64)ctx[1];	/* a 32-bit call's need not be 64 bits wide */
+	s64 result = (s64)RESULT(ctx);	/* a 32-bit call's need not be 64 bits wide */
 	u64 *settled;
 
 	if (!self || !self->under_way)
-		return 0;
+		return PASS;
 	self->under_way = 0;
-	if (call_number((const void *)ctx[0]) == NO_NUMBER)
-		return 0;
+	if (call_number(REGISTERS(ctx)) == NO_NUMBER)
+		return PASS;
 	if (self->call.architecture == COMPAT)
 		result = (s32)result;
 	outcome = self->call;
@@ -162,9 +163,9 @@ int on_return(u64 *ctx)
 	settled = settled_in(self);
 	if (!outcome.error && settled) {
 		if (*settled & bit_of(self))
-			return 0;
+			return PASS;
 		*settled |= bit_of(self);
 	}
 	count(&outcome);
-	return 0;
+	return PASS;
 }

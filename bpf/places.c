@@ -181,32 +181,32 @@ static __always_inline bool is_beside_watcher(const void *task)
  */
 int on_program(u64 *ctx)
 {
-	void *task = (void *)ctx[0];
+	void *task = SELF(ctx);
 	u32 zero = 0, process = process_of(task);
 	u64 id = bpf_ktime_get_ns();
 	struct launch *launch;
 
 	if (!is_conmon() || (u32)bpf_get_current_uid_gid() || !is_beside_watcher(task)) {
 		monitors.delete(&process);	/* a monitor's child has become something else */
-		return 0;
+		return PASS;
 	}
 	launch = blank_start.lookup(&zero);
 	if (!launch)
-		return 0;
+		return PASS;
 	read_launch(launch, task);
 	started_for.update(&id, launch);
 	monitors.update(&process, &id);
-	return 0;
+	return PASS;
 }
 
 /* It leaves its work to a child. */
 int on_birth(u64 *ctx)
 {
-	u32 parent = process_of((void *)ctx[0]), child = process_of((void *)ctx[1]);
+	u32 parent = process_of(PARENT(ctx)), child = process_of(CHILD(ctx));
 	u64 id = is_conmon() ? launch_of(parent) : 0;
 
 	if (id && parent != child)
 		monitors.update(&child, &id);
-	return 0;
+	return PASS;
 }
 #endif

@@ -15,6 +15,7 @@
  */
 #include "recorder.h"
 #include "kernel.h"
+#include "event.h"
 #include "verdict.h"
 #include "monitor.h"
 #include "cgroup.h"
@@ -45,13 +46,18 @@ BPF_QUEUE(oldest_recordings, u64, MAX_RECORDINGS);
 BPF_QUEUE(oldest_observations, struct observation_key, MAX_OBSERVATIONS);
 BPF_QUEUE(oldest_executables, struct executable_key, MAX_EXECUTABLES);
 
-/* Room for what is too large for the stack. */
-BPF_PERCPU_ARRAY(blank_recording, struct recording, 1);
+/*
+ * Room for what is too large for the stack. Two programs use some of it, and have an element each:
+ * with PREEMPT_RT a new task may be born while another one is preempted that enters a cgroup.
+ */
+#define BY_FORK 0
+#define BY_ATTACH 1
+BPF_PERCPU_ARRAY(blank_recording, struct recording, 2);
 BPF_PERCPU_ARRAY(blank_executable, struct executable, 1);
 BPF_PERCPU_ARRAY(blank_launch, struct launch, 1);
 BPF_PERCPU_ARRAY(blank_request, struct request, 1);
-BPF_PERCPU_ARRAY(blank_thread, struct thread, 1);
-BPF_PERCPU_ARRAY(blank_name, struct cgroup_name, 1);
+BPF_PERCPU_ARRAY(blank_thread, struct thread, 2);
+BPF_PERCPU_ARRAY(blank_name, struct cgroup_name, 2);
 
 /* What processors know of tasks is out of date: a verdict has changed, or a task was born. */
 static __always_inline void estrange(void)

@@ -48,17 +48,17 @@ static __always_inline bool has_name(const void *task, const void *file)
 	       peek_word(peek(file, FILE_INODE), INODE_LINKS);
 }
 
-static __always_inline void note_executed(const void *task, const void *bprm)
+static __always_inline void note_executed(const void *task)
 {
 	u32 zero = 0, process = process_of(task);
 	struct executed *fresh = blank_executed.lookup(&zero);
-	const void *file = peek(bprm, BPRM_FILE);
+	const void *file = peek(peek(task, TASK_MM), MM_EXECUTABLE);
 
 	if (!fresh || !may_be_runtime(task) || !has_name(task, file))
 		return;
 	fresh->born = (u64)peek(peek(task, TASK_LEADER), TASK_BORN);
 	fresh->inode = (u64)peek(peek(file, FILE_INODE), INODE_NUMBER);
-	read_path(&fresh->file, task, executable_of(bprm));
+	read_path(&fresh->file, task, program_file(task));
 	fresh->file.first = bpf_ktime_get_boot_ns();
 	executed.update(&process, fresh);
 }

@@ -19,11 +19,11 @@ static __always_inline u64 outer_of(u64 recording)
 }
 
 /* A new recording, with this task as its first. The task is left as it was if there is no room. */
-static __always_inline void begin(struct verdict *self, const void *task, u32 kind)
+static __always_inline void begin(struct verdict *self, const void *task, u32 kind, u32 slot)
 {
 	u32 zero = 0;
 	u64 id = (bpf_ktime_get_ns() & ~0xffULL) | (bpf_get_smp_processor_id() & 0xff);
-	struct recording *blank = blank_recording.lookup(&zero);
+	struct recording *blank = blank_recording.lookup(&slot);
 	struct share *shared;
 	struct state *counters = state.lookup(&zero);
 
@@ -68,10 +68,9 @@ static __always_inline u64 recording_of_namespaces(const void *task, u32 level)
 	return 0;
 }
 
-static __always_inline struct container_key *id_of_cgroup(const void *cgroup)
+static __always_inline struct container_key *id_of_cgroup(const void *cgroup, u32 slot)
 {
-	u32 zero = 0;
-	struct cgroup_name *name = blank_name.lookup(&zero);
+	struct cgroup_name *name = blank_name.lookup(&slot);
 
 	return name && is_containers(cgroup, name) ? &name->key : NULL;
 }
@@ -156,9 +155,9 @@ static __always_inline bool is_earlier_life(const struct verdict *self, u64 reco
  * begins a recording, unless its cgroup has done so already.
  */
 static __always_inline void enter(struct verdict *self, const void *task, const void *cgroup,
-				  u32 level)
+				  u32 level, u32 slot)
 {
-	struct container_key *key = cgroup ? id_of_cgroup(cgroup) : NULL;
+	struct container_key *key = cgroup ? id_of_cgroup(cgroup, slot) : NULL;
 	u64 *known = key ? containers.lookup(key) : NULL;
 	u32 newborn = level && number_at(task, level) == 1 ? namespace_at(task, level) : 0;
 	bool contained = self->recording && !self->command;
@@ -182,7 +181,7 @@ static __always_inline void enter(struct verdict *self, const void *task, const 
 	if (found && found != self->recording)
 		join(self, found, task);
 	else if (!found && (contained ? named && is_taken(self->recording) : named || newborn))
-		begin(self, task, named ? CGROUP : NAMESPACE);
+		begin(self, task, named ? CGROUP : NAMESPACE, slot);
 	if (self->recording && !self->command && (named || newborn))
 		describe(self, task, key, newborn);
 }
@@ -202,13 +201,13 @@ static __always_inline void count_task(u64 id, s64 change)
  * A task whose storage the kernel refuses is kept in a map, by its number, until it ends or the
  * storage can be had.
  */
-static __always_inline void stray(const void *task, struct verdict *verdict)
+static __always_inline void stray(const void *task, struct verdict *verdict, u32 slot)
 {
 	u32 zero = 0, number = thread_of(task);
 	struct recording *head = recordings.lookup(&verdict->recording);
 	struct state *counters = state.lookup(&zero);
 	struct switches *now = switches.lookup(&zero);
-	struct thread *blank = blank_thread.lookup(&zero);
+	struct thread *blank = blank_thread.lookup(&slot);
 
 	if (!head || !counters || !now || !blank)
 		return;
@@ -251,7 +250,7 @@ static __always_inline struct thread *known(void *task)
 	return waiting;
 }
 
-static __always_inline struct thread *remember(void *task, struct verdict *verdict)
+static __always_inline struct thread *remember(void *task, struct verdict *verdict, u32 slot)
 {
 	struct thread *kept = threads.task_storage_get(task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
@@ -260,7 +259,7 @@ static __always_inline struct thread *remember(void *task, struct verdict *verdi
 		kept->verdict = *verdict;
 		forget_stray(task);
 	} else {
-		stray(task, verdict);
+		stray(task, verdict, slot);
 	}
 	count_task(verdict->recording, 1);
 	estrange();
@@ -278,7 +277,7 @@ static __always_inline bool is_first(const struct verdict *self)
 /* The container that we ourselves are in, whose name a cgroup namespace hides from user space. */
 static __always_inline void note_own_container(const void *task)
 {
-	struct container_key *key = id_of_cgroup(cgroup2_of(task));
+	struct container_key *key = id_of_cgroup(cgroup2_of(task), BY_FORK);
 	u64 nobody = 0;
 
 	if (key)
@@ -287,7 +286,7 @@ static __always_inline void note_own_container(const void *task)
 
 int on_fork(u64 *ctx)
 {
-	void *parent = (void *)ctx[0], *child = (void *)ctx[1];
+	void *parent = PARENT(ctx), *child = CHILD(ctx);
 	struct thread *own = known(parent), *kept;
 	struct verdict next = {};
 	u32 level = level_of(child);
@@ -299,10 +298,10 @@ int on_fork(u64 *ctx)
 		note_own_container(parent);
 	moved = cgroups_of(child) != cgroups_of(parent);
 	if ((level || moved) && !(next.recording && next.open && !next.command))
-		enter(&next, child, moved ? cgroup2_of(child) : NULL, level);
+		enter(&next, child, moved ? cgroup2_of(child) : NULL, level, BY_FORK);
 	if (!next.recording && !next.launcher)
 		return 0;
-	kept = remember(child, &next);
+	kept = remember(child, &next, BY_FORK);
 	if (kept && own && own->verdict.recording == next.recording)
 		__builtin_memcpy(kept->seen, own->seen, sizeof(kept->seen));
 	return 0;
@@ -321,12 +320,12 @@ int on_cgroup_attach(u64 *ctx)
 	before = next.recording;
 	if (before && !next.command && next.open)
 		return 0;
-	enter(&next, task, cgroup, 0);
+	enter(&next, task, cgroup, 0, BY_ATTACH);
 	if (next.recording == before)
 		return 0;
 	if (before && !next.adopted)
 		count_task(before, -1);
-	own = remember(task, &next);
+	own = remember(task, &next, BY_ATTACH);
 	if (own)
 		forget_calls(own);
 	return 0;
@@ -351,16 +350,16 @@ static __always_inline void forget_namespace(u64 id, const void *task, u32 level
 
 int on_exit(u64 *ctx)
 {
-	void *task = (void *)ctx[0];
+	void *task = SELF(ctx);
 	struct thread *self = known(task);
 	u32 level = level_of(task);
 
 	if (!self || !self->verdict.recording)
-		return 0;
+		return PASS;
 	if (!self->verdict.adopted)
 		count_task(self->verdict.recording, -1);
 	if (level)
 		forget_namespace(self->verdict.recording, task, level);
 	forget_stray(task);
-	return 0;
+	return PASS;
 }

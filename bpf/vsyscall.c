@@ -9,17 +9,18 @@
 
 int on_vsyscall(u64 *ctx)
 {
-	u64 entry[2] = {0, call_of_vsyscall((s32)ctx[0])};	/* as sys_enter tells it */
+	u32 number = call_of_vsyscall(VSYSCALL(ctx));
+	u64 entry[3] = {0, number, number};	/* as sys_enter has it: at 8, or EVENT_NUMBER (8 or 16) */
 	void *task = (void *)bpf_get_current_task_btf();
 	struct thread *self = threads.task_storage_get(task, 0, 0);
 	u32 zero = 0;
 	struct switches *now = switches.lookup(&zero);
 
-	if (!now || entry[1] == NO_VSYSCALL)
-		return 0;
+	if (!now || number == NO_VSYSCALL)
+		return PASS;
 	if (!self || !self->verdict.recording || now->strays)
 		self = newcomer(task, self);
 	if (self && self->verdict.recording)
 		consider(self, task, entry);
-	return 0;
+	return PASS;
 }

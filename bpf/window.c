@@ -8,7 +8,7 @@
  */
 
 /* Note a program's path for a recording; the id that its observations carry. */
-static __always_inline u64 note_executable(u64 recording, const void *task, const void *bprm)
+static __always_inline u64 note_executable(u64 recording, const void *task)
 {
 	u32 zero = 0;
 	struct executable *path = blank_executable.lookup(&zero);
@@ -18,7 +18,7 @@ static __always_inline u64 note_executable(u64 recording, const void *task, cons
 
 	if (!path || !head)
 		return EXECUTABLE_UNKNOWN;
-	key.executable = read_path(path, task, executable_of(bprm));
+	key.executable = read_path(path, task, program_file(task));
 	path->first = bpf_ktime_get_boot_ns();
 	if (executables.lookup(&key))
 		return key.executable;
@@ -111,7 +111,7 @@ static __always_inline void note_privileges(u64 recording, const void *task)
 
 int on_exec(u64 *ctx)
 {
-	void *task = (void *)ctx[0], *bprm = (void *)ctx[2];
+	void *task = SELF(ctx);
 	struct thread *self = known(task);
 	u64 recording;
 	bool inside;
@@ -122,18 +122,18 @@ int on_exec(u64 *ctx)
 		if (self)
 			note_launch(&self->verdict, task);
 	}
-	note_executed(task, bprm);
+	note_executed(task);
 	if (!self || !self->verdict.recording)
-		return 0;
+		return PASS;
 	inside = self->verdict.open && self->verdict.executable != EXECUTABLE_RUNTIME;
 	if (!self->verdict.open && !opened_by_filter(self, task))
 		open_by_execve(&self->verdict, task);
 	recording = target(&self->verdict);
 	if (!recording)
-		return 0;
+		return PASS;
 	forget_calls(self);
-	self->verdict.executable = note_executable(recording, task, bprm);
+	self->verdict.executable = note_executable(recording, task);
 	if (!inside)
 		note_privileges(recording, task);
-	return 0;
+	return PASS;
 }

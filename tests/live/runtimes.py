@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.live.policy import require_command
-from tracer.profile import floors
+from tracer.profile.floor_choice import is_measured
+from tracer.profile.floors import shipped
+from tracer.session.assembly import this_host
 
 GET_RUNTIMES = Path(__file__).parents[2] / "scripts/get-runtimes"
 HOST = "host"
@@ -44,10 +46,8 @@ class Runtime:
         """
         Tell whether the floors that come with the package have this version.
         """
-        return any(
-            (floor.runtime, floor.version) == (self.name, self.version)
-            for floor in floors.measured()
-        )
+        architecture = this_host().architecture
+        return is_measured(self.name, self.version, architecture, shipped())
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

@@ -27,7 +27,10 @@ def immediates(code: bytes) -> set[int]:
     return {struct.unpack_from("=I", code, at + 4)[0] for at in range(0, len(code), 8)}
 
 
-def test_the_kernel_side_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("way", [{}, {"CLASSIC": 1, "EVENT_NUMBER": 8, "EVENT_RESULT": 16}])
+def test_the_kernel_side_compiles_for_aarch64(
+    monkeypatch: pytest.MonkeyPatch, way: dict[str, int]
+):
     """
     Compiled for aarch64 every program is there, and tells that machine's calls, not x86's.
     """
@@ -35,7 +38,8 @@ def test_the_kernel_side_compiles_for_aarch64(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(program, "BCC_VARIABLES", kept)
     monkeypatch.setenv("ARCH", "arm64")
     offsets = constants(TypeInformation(kernel_of("aarch64")), "aarch64")
-    flags = [f"-D{name}={value}" for name, value in {**offsets, **program.CAPACITY}.items()]
+    values = {**offsets, **program.CAPACITY, **way}
+    flags = [f"-D{name}={value}" for name, value in values.items()]
 
     image = program.compiled(program.RECORDER, flags)
 

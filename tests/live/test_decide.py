@@ -8,6 +8,7 @@ such that no call has an effect: mostly -1.
 
 from __future__ import annotations
 
+import errno
 import json
 import platform
 import subprocess
@@ -24,7 +25,7 @@ from tracer import syscalls
 from tracer.profile import decide as deciding
 from tracer.profile import formats, model
 from tracer.profile.decide import Answer, decide
-from tracer.profile.floors import floor_for
+from tracer.profile.floors import permitted, shipped
 from tracer.profile.model import Condition, Profile, Rule
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="asks.c is for x86-64")
@@ -97,7 +98,7 @@ def _own_profile() -> Profile:
     def rule(names: str, action: str, *conditions: Condition, errno: int = 0) -> Rule:
         return Rule(tuple(names.split()), action, conditions, errno=errno or None)
 
-    needed = NEEDED | floor_for("runc", None) | floor_for("crun", None)
+    needed = NEEDED | permitted(shipped())
     allowed = " ".join(sorted(needed - {"personality", "socket", "fcntl"}))
     operators = (
         (model.EQUAL, 8, 0),
@@ -134,6 +135,7 @@ def _own_profile() -> Profile:
 
 PROFILES: dict[str, Callable[[], str]] = {
     "own": lambda: formats.write(_own_profile()),
+    "own, no architectures": lambda: formats.write(replace(_own_profile(), architectures=())),
     "podman's default": lambda: default_text("podman"),
     "docker's default": lambda: default_text("docker"),
 }
@@ -178,6 +180,8 @@ def test_every_outcome_is_the_one_decided(
     ]
     assert wrong == []
     assert len({answer for answer in decided}) > 2
+    if profile == "own":
+        assert (Answer(model.ERRNO, errno.ENOSYS) in decided) is (engine.runtime == "runc")
     assert len(ASKED) > 700
 
 
@@ -237,11 +241,9 @@ def _docker_is_old(engine: Engine) -> bool:
 
 
 def _runtime(engine: Engine) -> str:
-    if engine.runtime == "crun":
-        return deciding.CRUN
-    said = subprocess.run(["runc", "--version"], capture_output=True, text=True, check=True).stdout
-    major, minor = said.split()[2].split(".")[:2]
-    return deciding.RUNC if (int(major), int(minor)) >= (1, 2) else deciding.RUNC_1_1
+    command = [engine.runtime, "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return deciding.kind_of(engine.runtime, said.split()[2])
 
 
 def _is(answer: Answer, outcome: str, without: str) -> bool:

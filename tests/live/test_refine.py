@@ -21,7 +21,7 @@ from tests.live.driving import NGINX, prepare
 from tests.live.engines import Engine
 from tests.live.recorded import PROFILE, allowed_by, record
 from tests.live.serving import Running, free_port, running
-from tracer.profile.floors import floor_for
+from tracer.profile.floors import permitted, shipped
 from tracer.profile.kernel_calls import KERNEL_CALLS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -130,7 +130,10 @@ def test_what_is_not_missed_is_dropped(
     assert "without 1 call: " in done.stderr and " 1 calls" not in done.stderr
     left = allowed_by(tmp_path / "less.json")
     assert left < recorded.allowed()
-    kept = floor_for(engine.runtime, None) | KERNEL_CALLS.keys()
+    kept = (
+        permitted(floor for floor in shipped() if floor.runtime == engine.runtime)
+        | KERNEL_CALLS.keys()
+    )
     assert kept & recorded.allowed() <= left
     under_it = engine.security(tmp_path / "less.json")
     created = engine.run("create", *under_it, image, "ls", "/").stdout.strip()

@@ -27,6 +27,7 @@ PATTERNS = (
     "check PROFILE RECORDING --engine containerd",
     "generate RECORDING",
     "generate RECORDING LATER -o NEW --baseline PROFILE --without-failed",
+    "floor list",
     "caps show RECORDING",
     "caps show RECORDING --format json",
     "caps required RECORDING",
@@ -43,6 +44,7 @@ PATTERNS = (
     *("merge PROFILE OTHER -o TEXT/x", "convert PROFILE --to oci --kernel TEXT"),
     *("attach --duration TEXT web", "verify PROFILE TEXT", "verify --drive TEXT PROFILE x"),
     *("refine PROFILE -o NEW --deny TEXT -- podman run x", "recorder TEXT", "caps TEXT"),
+    *("floor forget TEXT", "floor measure TEXT/x", "check PROFILE RECORDING --engine TEXT"),
 )
 
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "lint": "Say what is suspicious about a profile by itself.",
     "convert": "Say a profile in another form: OCI, Docker, podman, Kubernetes, systemd, BPF.",
     "caps": "Capabilities: decode masks, show what a container holds, name what it needs.",
+    "floor": "What runtimes call themselves: list, measure and forget measurements.",
     "doctor": "Check whether this host can record, and say what to do if not.",
 }
 

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import FrozenSet, Iterator, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 import click
 
@@ -19,12 +20,24 @@ from tracer.cli.given import profile_in, refuse_twice
 from tracer.cli.printing import print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
+from tracer.cli.start_lines import DENIED, NOTE, start_lines
 from tracer.errors import InputError
-from tracer.profile.check import Denial, FloorDenial, Held, denials, floor_denials
+from tracer.profile.check import Denial, Held, denials
+from tracer.profile.check_starts import Starts, runtime_does_without, starts
+from tracer.profile.floor_choice import described
+from tracer.profile.floors import Floor
+from tracer.profile.resolve import as_read_by
 from tracer.recording import Recording, Sighting, merge
 from tracer.text import printable
 
 REQUIRED = "required"
+_DEPENDS = "depends"
+# What is added to the answer, in the order of lines.
+_REMARKS = {
+    DENIED: "",
+    _DEPENDS: " for some arguments",
+    NOTE: ", which the runtime does without",
+}
 _NAMED_AT_MOST = 4
 
 
@@ -36,10 +49,11 @@ _NAMED_AT_MOST = 4
 @click.option(
     "--runtime-floor",
     "runtime_floor",
-    default=options.AUTO,
+    default="auto",
     show_default=True,
-    metavar="auto|none|NAME,...",
-    help="Runtimes under which it has to start: the recorded one, none, or these.",
+    metavar="auto|exact|all|none|NAME[-VERSION],...",
+    help="Runtimes under which containers have to start: the version that ran (auto also notes "
+    "later versions and other runtimes), all measured, none, or these.",
 )
 @options.judged_engine
 @click.argument("profile")
@@ -53,29 +67,56 @@ def check(
     recordings: Tuple[str, ...],
 ) -> int:
     """
-    Name what PROFILE would deny of these recordings, who made it and when.
+    List the recorded calls that PROFILE would deny: who made them, and when.
 
-    Exit code 1 if there is any, or if a container would not start under its runtime; 0 if not.
-    What depends on arguments, which are not recorded, is named too but counts for nothing. Rules
-    for certain capabilities are judged by those that each container had.
+    Also lists the measured runtimes under which PROFILE starts no container, or no exec works. Exit
+    code 1 if PROFILE denies a recorded call, or if it would fail so under the runtime that ran; 0
+    if not. Notes do not count. Neither do calls that depend on arguments, which are not recorded.
+    Rules for certain capabilities are judged by those that each container had.
     """
-    wanted = None if runtime_floor == options.AUTO else options.floor_names(runtime_floor)
+    choice, measured = options.floors_for(runtime_floor)
     refuse_twice((profile, *recordings))
-    judged = profile_in(profile)
+    judged = as_read_by(profile_in(profile), engine)
     whole = merge(*read_recordings(recordings))
     for line in incomplete_lines(whole):
         complain(f"not complete: {line}")
     held = _held(sets, added, whole)
-    found = denials(judged, whole, held, engine=engine)
-    floors = floor_denials(judged, whole.runs.values(), wanted, held, engine=engine)
-    for denial in found:
-        print_line(_denial_line(denial, whole))
-    counted = [one for one in floors if one.recorded or wanted is not None]
-    for floor in floors:
-        print_line(_floor_line(floor, counts=floor in counted))
-    denied = [one for one in found if not one.depends]
-    print_line(_verdict(found, counted, whole))
-    return 1 if denied or counted else 0
+    found = _Found(
+        {
+            denial: _verdict(denial, whole, measured)
+            for denial in denials(judged, whole, held)
+        },
+        starts(judged, whole, choice, measured, held),
+    )
+    for line in (*_denial_lines(found, whole), *start_lines(found.starts)):
+        print_line(line)
+    print_line(_summary(found, whole))
+    return 1 if found.denied or found.failing else 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Denied calls, each with its verdict, and whether containers start."""
+
+    verdicts: Dict[Denial, str]
+    starts: Starts
+
+    @property
+    def denied(self) -> List[Denial]:
+        return self.of(DENIED)
+
+    @property
+    def failing(self) -> List[Floor]:
+        return [floor for one in self.starts.denials if one.counts for floor in one.floors]
+
+    def of(self, verdict: str) -> List[Denial]:
+        return [denial for denial, found in self.verdicts.items() if found == verdict]
+
+
+def _verdict(denial: Denial, whole: Recording, measured: Sequence[Floor]) -> str:
+    if denial.depends:
+        return _DEPENDS
+    return NOTE if runtime_does_without(denial, whole, measured) else DENIED
 
 
 def _held(sets: Sequence[str], added: Sequence[str], whole: Recording) -> Held:
@@ -100,13 +141,16 @@ def _needed(whole: Recording) -> FrozenSet[str]:
     return frozenset(found.capabilities)
 
 
-def _denial_line(denial: Denial, whole: Recording) -> str:
+def _denial_lines(found: _Found, whole: Recording) -> Iterator[str]:
+    for verdict in _REMARKS:
+        for denial in found.of(verdict):
+            yield _denial_line(denial, verdict, whole)
+
+
+def _denial_line(denial: Denial, verdict: str, whole: Recording) -> str:
     first = denial.observations[0]
     name = first.name or f"call {first.number}"
-    verdict = "depends" if denial.depends else "denied"
-    answer = answer_text(denial.answer)
-    if denial.depends:
-        answer = f"{answer} for some arguments"
+    answer = answer_text(denial.answer) + _REMARKS[verdict]
     runs = {run for one in denial.observations for run in one.runs}
     where = architectures_text([first.architecture])
     return (
@@ -136,26 +180,18 @@ def _runs(ids: Sequence[str], whole: Recording) -> str:
     return printable(run.container_name or run.container_id[:12] or run.id, 60)
 
 
-def _floor_line(floor: FloorDenial, *, counts: bool) -> str:
-    verdict = "denied" if counts else "note"
-    what = "start" if floor.action == "start" else "let anybody exec into it"
-    privileges = {True: " with no-new-privileges", False: "", None: ""}[floor.no_new_privileges]
-    return (
-        f"{verdict:8} {floor.runtime:20} would not {what} under {floor.runtime}{privileges}: "
-        f"it needs {', '.join(floor.calls)}"
-    )
-
-
-def _verdict(found: Sequence[Denial], floors: Sequence[FloorDenial], whole: Recording) -> str:
-    calls = {(one.name, one.architecture, one.number) for one in whole.observations}
-    denied = {_call_of(one) for one in found if not one.depends}
-    depending = {_call_of(one) for one in found} - denied
-    left = len(calls) - len(denied) - len(depending)
+def _summary(found: _Found, whole: Recording) -> str:
+    calls = {(seen.name, seen.architecture, seen.number) for seen in whole.observations}
+    denied = set(map(_call_of, found.denied))
+    depending = set(map(_call_of, found.of(_DEPENDS))) - denied
+    spared = set(map(_call_of, found.of(NOTE))) - denied - depending
+    left = len(calls) - len(denied) - len(depending) - len(spared)
     parts = [
         f"{len(calls)} calls recorded: {left} would be let through, {len(denied)} denied"
         + (f", {len(depending)} depend on their arguments" if depending else "")
+        + (f", {len(spared)} that the runtime does without" if spared else "")
     ]
-    parts += [f"would not work under {one}" for one in sorted({one.runtime for one in floors})]
+    parts += [f"would not work under {described(found.failing)}"] if found.failing else []
     return "; ".join(parts)
 
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import click
 
+from tracer.cli import complain
 from tracer.cli.printing import print_line
 from tracer.container import survey
 from tracer.finding import BAD, Finding
 from tracer.kernel import probe
-from tracer.profile import floors
+from tracer.host_floors import measured
+from tracer.profile.floor_choice import is_measured
+from tracer.session.assembly import this_host
 from tracer.text import printable
 
 
@@ -21,10 +24,15 @@ def doctor() -> int:
 
     Exit code 0 if run can work here, 1 if not.
     """
-    found = probe.findings() + survey.findings(floors.known_runtimes())
-    for one in found:
-        print_line(line(one))
-    return 1 if any(one.verdict == BAD for one in found) else 0
+    known, architecture = measured(), this_host().architecture
+    if known.problem:
+        complain(known.problem)
+    found = probe.findings() + survey.findings(
+        lambda runtime, version: is_measured(runtime, version, architecture, known.floors)
+    )
+    for finding in found:
+        print_line(line(finding))
+    return 1 if any(finding.verdict == BAD for finding in found) else 0
 
 
 def line(one: Finding) -> str:

@@ -17,6 +17,7 @@ from tracer.cli.printing import print_json, print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
+from tracer.host_floors import measured
 from tracer.profile.lint import lint as remarks_on
 from tracer.profile.releases import OLDEST, Release, release_text
 from tracer.profile.remarks import SEVERITIES, WARNING, Needs, Remark
@@ -90,8 +91,8 @@ def lint(
     warning  eperm-for-probed        C libraries expect ENOSYS there
     warning  dangerous-call          risky, with any arguments (a note if usual)
     warning  unknown-field           misspelt (a note if nothing resembles it)
-    note     floor-missing           a runtime's own calls are denied (an error
-                                     if it starts nowhere)
+    note     floor-missing           containers do not start under a measured
+                                     runtime (an error if under none)
     note     missing-32-bit          32-bit programs are killed
     note     needs-libseccomp        an older libseccomp ignores the rule
     note     foreign-call            no named architecture has the call
@@ -105,8 +106,11 @@ def lint(
     release = _release(oldest)
     refuse_twice((*profiles, *recordings))
     needs = _needs(recordings, sets)
+    known = measured()
+    if known.problem:
+        complain(known.problem)
     found = {
-        path: remarks_on(profile, release, needs, faults)
+        path: remarks_on(profile, release, needs, known.floors, faults)
         for path, (profile, faults) in zip(profiles, profiles_as_engines_read(profiles))
     }
     _PRINTERS[form](found)

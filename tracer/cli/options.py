@@ -5,7 +5,7 @@ Options that several commands have, and what their values mean.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, FrozenSet, Optional, Tuple, TypeVar
+from typing import Any, Callable, Optional, Tuple, TypeVar
 
 import click
 from click import Context, Parameter
@@ -18,7 +18,6 @@ from tracer.profile.floors import Floor
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
-AUTO = "auto"  # goes when its last caller does
 CAPABILITY_SETS = "docker|podman|none|CAP|MASK,..."
 
 
@@ -58,6 +57,18 @@ def runtime_floor(command: Decorated) -> Decorated:
         metavar="auto|exact|all|none|NAME[-VERSION],...",
         help="Runtimes whose own calls are allowed too: the one that ran and its later versions, "
         "just that version, all, none, or these.",
+    )(command)
+
+
+def runtime_floor_to_judge(command: Decorated) -> Decorated:
+    """--runtime-floor of a command that judges a profile."""
+    return click.option(
+        "--runtime-floor",
+        default="auto",
+        show_default=True,
+        metavar="auto|exact|all|none|NAME[-VERSION],...",
+        help="Runtimes under which containers have to start: the version that ran and later ones, "
+        "just that version, all measured, none, or these.",
     )(command)
 
 
@@ -119,9 +130,3 @@ def floors_for(value: str) -> Tuple[FloorChoice, Tuple[Floor, ...]]:
         return read_choice(value, known.floors), known.floors
     except InputError as error:
         raise click.BadParameter(str(error), param_hint="--runtime-floor") from error
-
-
-def floor_names(value: str) -> FrozenSet[str]:
-    """Goes when its last caller does."""
-    choice, known = floors_for(value)
-    return frozenset(name for name, _ in choice.names)

@@ -104,9 +104,10 @@ def print_json(value: object, indent: Optional[int] = 1) -> None:
 # --- The streams ---
 
 
-def is_terminal() -> bool:
-    """Say whether standard output is a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
+def is_terminal(*, error: bool = False) -> bool:
+    """Say whether standard output, or standard error, is a terminal."""
+    stream = sys.stderr if error else sys.stdout
+    return stream is not None and stream.isatty()
 
 
 def prepare_streams() -> None:

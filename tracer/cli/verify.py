@@ -5,13 +5,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 
 import click
 
-from tracer.cli import complain, trials
+from tracer.cli import complain, options, trials
 from tracer.cli.given import profile_in
 from tracer.cli.trials import drive_words, engine_call, shelf
+from tracer.cli.start_lines import start_text
+from tracer.profile.check_starts import starts
+from tracer.profile.floor_choice import AUTO, FloorChoice
+from tracer.profile.floors import Floor, upstream
+from tracer.profile.model import Profile
+from tracer.recording import Recording, merge
 from tracer.syscalls import error_name
 from tracer.text import printable
 
@@ -34,6 +41,7 @@ AS_USUAL = "rules for some capabilities are read as for a container without opti
     help="How often to run the command.",
 )
 @trials.drive
+@options.runtime_floor_to_judge
 @trials.exit_code
 @trials.timeout
 @click.argument("profile")
@@ -41,6 +49,7 @@ AS_USUAL = "rules for some capabilities are read as for a container without opti
 def verify(
     times: int,
     drive: Optional[str],
+    runtime_floor: str,
     status: int,
     limit: Optional[float],
     profile: str,
@@ -53,6 +62,9 @@ def verify(
     answers with an error by a rule of its own, or logs, is told, and counts for nothing; so does
     what it lets through, whatever the arguments: another filter denied it, a program may load one.
     The answer to a vsyscall is not visible: PROFILE decides it.
+
+    A note names the measured versions of a runtime under which PROFILE starts no container: later
+    versions of the runtime that ran, or those that --runtime-floor names. It counts for nothing.
 
     The container runs in the foreground, under PROFILE instead of any other that COMMAND names, and
     is removed when it ends, unless an option says --rm=false.
@@ -67,6 +79,7 @@ def verify(
     the container. SIGTERM, or a terminal that is closed, does so after 10 s.
     """
     judged = profile_in(profile)
+    choice, measured = options.floors_for(runtime_floor)
     call = engine_call(command)
     words = drive_words(drive)
     from tracer.session.trial import Plan, Watchful, bench
@@ -82,9 +95,29 @@ def verify(
     with shelf() as files, Watchful() as signals, bench(complain) as tools:
         asked = Asked(judged, files.put(judged), times, status)
         verdict = try_out(tools, plan, asked, signals, told)
-    for line in verdict_lines(verdict, times):
+    recordings = [recording for trial in verdict.trials for recording in trial.recordings]
+    for line in (
+        *later_lines(judged, merge(*recordings), choice, measured),
+        *verdict_lines(verdict, times),
+    ):
         complain(line)
     return 0 if verdict.is_good else 1
+
+
+def later_lines(
+    profile: Profile, recorded: Recording, choice: FloorChoice, measured: Tuple[Floor, ...]
+) -> Iterator[str]:
+    """
+    Give a line for each version that was chosen and did not run, and that the profile fails under.
+    """
+    ran = {(run.runtime, upstream(run.runtime_version)) for run in recorded.runs.values()}
+    runtimes = {runtime for runtime, _ in ran}
+    for denial in starts(profile, recorded, choice, measured).denials:
+        others = tuple(
+            floor for floor in denial.floors if (floor.runtime, upstream(floor.version)) not in ran
+        )
+        if others and (choice.word != AUTO or denial.runtime in runtimes):
+            yield f"note: {start_text(replace(denial, floors=others))}"
 
 
 def trial_line(trial: Trial, problems: Tuple[str, ...]) -> str:

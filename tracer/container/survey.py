@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import FrozenSet, List
+from typing import Callable, List
 
 from tracer.container.engines import Ask, ask
 from tracer.container.runtime_file import read_runtime
@@ -14,16 +14,17 @@ from tracer.errors import InputError
 from tracer.finding import Finding, good, note
 
 RUNTIMES = ("runc", "crun")
+IsMeasured = Callable[[str, str], bool]
 PLACES = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/sbin"
 
 
-def findings(measured: FrozenSet[str], ask: Ask = ask) -> List[Finding]:
+def findings(is_measured: IsMeasured, ask: Ask = ask) -> List[Finding]:
     """
     Engines, then runtimes. None of them is needed to record a plain command.
 
-    `measured`: the runtimes whose floor is known.
+    `is_measured` tells whether the calls of a runtime, by name and version, were measured.
     """
-    return [_podman(ask), _docker(ask), *(_runtime(name, measured) for name in RUNTIMES)]
+    return [_podman(ask), _docker(ask), *(_runtime(name, is_measured) for name in RUNTIMES)]
 
 
 def _podman(ask: Ask) -> Finding:
@@ -44,15 +45,15 @@ def _docker(ask: Ask) -> Finding:
     return good("docker", server)
 
 
-def _runtime(name: str, measured: FrozenSet[str]) -> Finding:
+def _runtime(name: str, is_measured: IsMeasured) -> Finding:
     path = shutil.which(name, path=PLACES)
     if not path:
         return note(name, "not found", "install it to record containers that run under it")
     try:
-        version = read_runtime(path).version or "version unknown"
+        version = read_runtime(path).version
     except InputError as error:
         return note(name, str(error), "recordings name the runtime that it executes")
-    if name not in measured:
-        hint = "its own calls were never measured: scripts/measure-floor"
-        return note(name, f"{version} ({path})", hint)
+    if not is_measured(name, version):
+        hint = f"its own calls were never measured: seccomp-trace floor measure {path}"
+        return note(name, f"{version or 'version unknown'} ({path})", hint)
     return good(name, f"{version} ({path}), measured")

@@ -12,7 +12,7 @@ import ctypes
 import errno
 import os
 import struct
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import AbstractSet, Iterator, NamedTuple, Optional, Tuple
 
 NUMBERS = {"x86_64": 321, "aarch64": 280}
@@ -22,15 +22,18 @@ OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
 LINK_CREATE, ITERATOR_CREATE = 28, 33
 
 MAP_TYPE_TASK_STORAGE = 29
-PROG_TYPE_TRACING = 26
-# enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT, BPF_TRACE_ITER
-TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER = 23, 25, 28
+PROG_TYPE_TRACEPOINT, PROG_TYPE_TRACING = 5, 26
+# enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT, BPF_TRACE_ITER, BPF_PERF_EVENT
+TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER, PERF_EVENT = 23, 25, 28, 41
+SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
 LICENSE = b"GPL\0"
 LOG_SIZE = 1 << 20
 LOG_ALL, LOG_VERDICT = 1, 4  # include/linux/bpf_verifier.h: BPF_LOG_LEVEL1, BPF_LOG_STATS
 
 INFO_SIZE = 256
 RECURSION_MISSES = 208  # struct bpf_prog_info, since 5.12
+
+_holds_processor = False
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -104,21 +107,24 @@ def map_creation(descriptor: int) -> Tuple[int, int, int, int, int]:
     return kind, key, value, entries, flags
 
 
-def load_tracing(name: str, instructions: bytes, target: int, kind: int = TRACE_RAW_TP) -> int:
+def load_tracing(
+    name: str, instructions: bytes, target: int, kind: int = TRACE_RAW_TP, flags: int = 0
+) -> int:
     """
     Load a program for the BTF raw tracepoint whose type id is `target`; its descriptor.
 
-    With TRACE_FEXIT: for the return of the function whose type id that is. Raises VerifierError, or
-    OSError if the kernel refuses before it verifies.
+    With TRACE_FEXIT: for the return of the function whose type id that is. With PERF_EVENT: for a
+    trace event, whose number does not matter yet. Raises VerifierError, or OSError if the kernel
+    refuses before it verifies.
     """
     try:
-        return _load(name, instructions, (target, kind))
+        return _load(name, instructions, (target, kind, flags))
     except OSError as error:
-        log = _log_of(name, instructions, (target, kind))
+        log = _log_of(name, instructions, (target, kind, flags))
         raise VerifierError(error.errno or 0, log) from error
 
 
-def _log_of(name: str, instructions: bytes, where: Tuple[int, int]) -> str:
+def _log_of(name: str, instructions: bytes, where: Tuple[int, int, int]) -> str:
     """What the verifier says. Before 6.4 a log without room lacks its end, which says why."""
     log = ctypes.create_string_buffer(LOG_SIZE)
     for level in (LOG_ALL, LOG_VERDICT):
@@ -132,16 +138,17 @@ def _log_of(name: str, instructions: bytes, where: Tuple[int, int]) -> str:
 def _load(
     name: str,
     instructions: bytes,
-    where: Tuple[int, int],
+    where: Tuple[int, int, int],
     log: "Optional[ctypes.Array[ctypes.c_char]]" = None,
     level: int = 0,
 ) -> int:
-    target, kind = where
+    target, kind, flags = where
+    tracing = kind != PERF_EVENT
     code = ctypes.create_string_buffer(instructions, len(instructions))
     license_text = ctypes.create_string_buffer(LICENSE)
     attributes = struct.pack(
         "=IIQQIIQII16sIIIIQIIQII",
-        PROG_TYPE_TRACING,
+        PROG_TYPE_TRACING if tracing else PROG_TYPE_TRACEPOINT,
         len(instructions) // 8,
         ctypes.addressof(code),
         ctypes.addressof(license_text),
@@ -149,12 +156,12 @@ def _load(
         LOG_SIZE if log else 0,
         ctypes.addressof(log) if log else 0,
         0,
-        0,
+        flags,
         name.encode()[:15],
         0,
-        kind,
+        kind if tracing else 0,
         *(0, 0, 0, 0, 0, 0, 0),
-        target,
+        target if tracing else 0,
     )
     return call(PROG_LOAD, attributes)[0]
 
@@ -164,6 +171,11 @@ def attach_tracing(program: int, kind: int = TRACE_RAW_TP) -> int:
     if kind == TRACE_ITER:
         return call(LINK_CREATE, struct.pack("=IIIIQII", program, 0, kind, 0, 0, 0, 0))[0]
     return call(RAW_TRACEPOINT_OPEN, struct.pack("=QII", 0, program, 0))[0]
+
+
+def attach_event(program: int, event: int) -> int:
+    """Attach a program to an open trace event of perf's, which the link keeps; its descriptor."""
+    return call(LINK_CREATE, struct.pack("=IIIIQII", program, event, PERF_EVENT, 0, 0, 0, 0))[0]
 
 
 def iterated(link: int) -> bytes:
@@ -241,7 +253,35 @@ def _element(
 ) -> None:
     room = ctypes.create_string_buffer(key, len(key))
     place = ctypes.addressof(value) if value is not None else 0
-    call(command, struct.pack("=IIQQQ", descriptor, 0, ctypes.addressof(room), place, 0))
+    with _unpreempted():
+        call(command, struct.pack("=IIQQQ", descriptor, 0, ctypes.addressof(room), place, 0))
+
+
+def hold_processor() -> None:
+    """
+    From now on, preempt this process by no other one while it is in a map.
+
+    The kernel skips classic programs on its processor meanwhile: see `preemption`.
+    """
+    global _holds_processor
+    _holds_processor = True
+
+
+@contextmanager
+def _unpreempted() -> Iterator[None]:
+    """A thread of real time gives way to no usual one: sched(7). Where that is refused, it may."""
+    policy = os.sched_getscheduler(0) if _holds_processor else None
+    if policy not in (os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_IDLE):
+        yield
+        return
+    with suppress(PermissionError):
+        highest = os.sched_get_priority_max(os.SCHED_FIFO)
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(highest))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, policy, os.sched_param(0))
 
 
 def items(descriptor: int, batch: int = 4096) -> Iterator[Tuple[bytes, bytes]]:
@@ -307,8 +347,9 @@ def _batch(attributes: bytes) -> Tuple[int, bool]:
     """How many entries one batch brought, and whether it was the last."""
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     number = NUMBERS[os.uname().machine]
-    result = int(_libc.syscall(number, MAP_LOOKUP_BATCH, buffer, len(attributes)))
-    code = ctypes.get_errno()
+    with _unpreempted():
+        result = int(_libc.syscall(number, MAP_LOOKUP_BATCH, buffer, len(attributes)))
+        code = ctypes.get_errno()
     if result < 0 and code != errno.ENOENT:
         raise OSError(code, os.strerror(code))
     return int(struct.unpack_from("=I", buffer.raw, 32)[0]), result < 0

@@ -78,9 +78,16 @@ class TypeInformation:
 
     def function_id(self, name: str) -> Optional[int]:
         """The id of the FUNCTION of this name, or None."""
+        return self._id_of(FUNCTION, name)
+
+    def variable_id(self, name: str) -> Optional[int]:
+        """The id of the VARIABLE of this name, or None: one of each processor's, mostly."""
+        return self._id_of(VARIABLE, name)
+
+    def _id_of(self, kind: int, name: str) -> Optional[int]:
         words, offsets = self._words, set(self._name_offsets(name))
         for number, place in enumerate(self._places[1:], 1):
-            if words[place] in offsets and _kind(words[place + 1]) == FUNCTION:
+            if words[place] in offsets and _kind(words[place + 1]) == kind:
                 return number
         return None
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, btf, layout, program, symbols, wire
+from tracer.kernel import bpf, btf, layout, preemption, program, symbols, wire
 
 FRAMES, EXTENTS = 6, 5
 HOSTS, CONTAINERS, INNER = range(3)
@@ -58,13 +58,21 @@ MEMBERS = {
     "USER_NAMESPACE_EXTENTS": ("user_namespace", "uid_map.nr_extents"),
 }
 
+# What it reads of the record of the trace event, where that is how it is attached.
+RECORD = {
+    "EVENT_CRED": ("trace_event_raw_cap_capable", "cred"),
+    "EVENT_NAMESPACE": ("trace_event_raw_cap_capable", "target_ns"),
+    "EVENT_CAPABILITY": ("trace_event_raw_cap_capable", "cap"),
+    "EVENT_ANSWER": ("trace_event_raw_cap_capable", "ret"),
+}
+
 # What is between a check and who asked for it: kernel/capability.c, security/, include/linux/.
 ASKING = frozenset(
     "cap_capable cap_capable_helper security_capable capable ns_capable ns_capable_setid "
     "ns_capable_common file_ns_capable capable_wrt_inode_uidgid has_capability "
     "has_ns_capability inode_owner_or_capable sk_capable sk_ns_capable sk_net_capable "
     "netlink_capable netlink_ns_capable netlink_net_capable perfmon_capable "
-    "__traceiter_cap_capable __bpf_trace_cap_capable trace_call_bpf".split()
+    "__traceiter_cap_capable __bpf_trace_cap_capable trace_call_bpf perf_trace_cap_capable".split()
 )
 # The same, where the kernel does not mean it: they set CAP_OPT_NOAUDIT.
 UNMEANT = frozenset(
@@ -169,7 +177,8 @@ def way() -> program.Source:
 def constants_of(source: program.Source) -> Dict[str, int]:
     """What a source is compiled with. Raises HostError for a member that this kernel lacks."""
     at_return = {"AT_RETURN": 1} if source.returns else {}
-    return {**layout.offsets(btf.read(), MEMBERS), **CAPACITY, **at_return}
+    members = {**MEMBERS, **RECORD} if preemption.is_classic() and not at_return else MEMBERS
+    return {**layout.offsets(btf.read(), members), **CAPACITY, **at_return}
 
 
 def _load(

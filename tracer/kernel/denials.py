@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Dict, Iterator, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, Iterator, Mapping, Optional, Tuple
 
 from tracer.kernel import bpf, program, wire
 
@@ -277,6 +277,17 @@ class Denials:
             for name, more in _too_many({number: one}, limited=False).items():
                 too_many[name] -= more
         return gone
+
+    def forget(self, ended: AbstractSet[Place]) -> None:
+        """Remove places where nothing runs any more, and what was denied there."""
+        gone = {
+            number: standing
+            for number, standing in self.standings().items()
+            if standing.place in ended
+        }
+        for standing in gone.values():
+            bpf.delete(self._maps["places"], _key(standing.place))
+        self._remove_what_belongs_to(gone, self.counted())
 
     def _remove_what_belongs_to(
         self, gone: Mapping[int, Standing], counted: Mapping[Kind, Denied]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 CACHE = Path("/var/cache/seccomp-trace")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 INSTRUCTION = 8  # bytes: struct bpf_insn
 LOAD_MAP = 0x18  # BPF_LD | BPF_IMM | BPF_DW
@@ -83,6 +84,11 @@ def key_of(sources: Iterable[Path], constants: Mapping[str, int]) -> str:
     for source in sorted(sources):
         digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def until_reboot(name: str) -> str:
+    """A key for what is true until the next boot."""
+    return f"{name}-{BOOT.read_text(encoding='ascii').strip().replace('-', '')}"
 
 
 def kept(key: str, cache: Path = CACHE) -> Optional[Image]:

@@ -59,7 +59,6 @@ MEMBERS = {
     "FS_ROOT": ("fs_struct", "root"),
     "PATH_MOUNT": ("path", "mnt"),
     "PATH_DENTRY": ("path", "dentry"),
-    "BPRM_FILE": ("linux_binprm", "file"),
     "FILE_PATH": ("file", "f_path"),
     "DENTRY_PARENT": ("dentry", "d_parent"),
     "DENTRY_HASH": ("dentry", "d_name.hash_len"),

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Union
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, program
+from tracer.kernel import bpf, preemption, program
 from tracer.kernel.program import Loaded
 
 BPFFS = Path("/sys/fs/bpf")
@@ -219,6 +219,8 @@ def opened() -> Optional[Loaded]:
 
     Whoever holds them keeps it alive. Raises HostError.
     """
+    if preemption.is_classic():
+        bpf.hold_processor()
     groups: Dict[str, Dict[str, int]] = {kind: {} for kind in KINDS}
     loaded = Loaded(**groups)
     try:

@@ -15,7 +15,7 @@ from typing import Callable, List, Sequence
 
 from tracer.errors import HostError, SeccompTraceError
 from tracer.finding import Finding, bad, good, note
-from tracer.kernel import audit, btf, checks, layout, program, symbols
+from tracer.kernel import audit, btf, checks, layout, preemption, program, symbols
 
 # capabilities(7), include/uapi/linux/capability.h
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
@@ -34,6 +34,7 @@ def findings() -> List[Finding]:
         lockdown,
         compiler,
         recorder,
+        programs,
         capability_checks,
         audit_messages,
         bpf_filesystem,
@@ -104,6 +105,19 @@ def recorder() -> Finding:
     except SeccompTraceError as error:
         return bad("recorder", error.message, error.hint)
     return good("recorder", "loads and attaches")
+
+
+def programs() -> Finding:
+    """How programs are attached, so that the kernel runs them each time."""
+    if preemption.is_classic():
+        return good("programs", "at trace events: this kernel preempts them at raw tracepoints")
+    preempted = preemption.is_preemptible()
+    if preempted is False:
+        return good("programs", "at raw tracepoints, where this kernel preempts none")
+    told = "this kernel preempts them" if preempted else "nobody can tell whether it preempts them"
+    remedy = "skipped runs make a recording incomplete"
+    needed = f"tracefs and perf events are needed, or {remedy}" if preempted else remedy
+    return note("programs", f"at raw tracepoints, and {told}", needed)
 
 
 def capability_checks() -> Finding:

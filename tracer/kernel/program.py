@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, btf, image, layout
+from tracer.kernel import bpf, btf, image, layout, perf, preemption
 from tracer.kernel.sources import bpf_directory
 
 CAPACITY: Mapping[str, int] = MappingProxyType(
@@ -143,10 +143,12 @@ def load(
     Raises HostError: no privilege, no BTF, no bcc, or a kernel that refuses the programs.
     """
     types = btf.read()
-    targets = {name: _target(types, source, name) for name in present(types, source)}
-    compiled = _image(source, {**layout.constants(types), **capacity})
+    if preemption.is_classic():
+        bpf.hold_processor()
+    compiled = _image(source, {**constants(types), **capacity})
     loaded = Loaded({}, {}, {})
     try:
+        targets = {name: _target(types, source, name) for name in present(types, source)}
         _fill(loaded, compiled, targets, shared)
     except OSError as error:
         loaded.close()
@@ -166,14 +168,44 @@ def present(types: btf.TypeInformation, source: Source) -> List[str]:
     ]
 
 
+def constants(types: btf.TypeInformation) -> Dict[str, int]:
+    """What every source is compiled with here. Raises HostError, as `layout.constants` does."""
+    found = layout.constants(types)
+    if preemption.is_classic():
+        members = dict(preemption.MEMBERS)
+        if layout.has_tracepoint(types, "emulate_vsyscall"):
+            members.update(preemption.VSYSCALL_MEMBERS)
+        found.update(CLASSIC=1, **layout.offsets(types, members))
+    return found
+
+
 def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[int, int]:
-    """The type that a program attaches to, and how."""
+    """
+    What a program attaches to, and how: a type, or with PERF_EVENT the number of a trace event.
+
+    Raises HostError, and OSError where there is no such event.
+    """
     name = source.programs[program]
     if program in source.returns:
         return layout.function_type(types, name), bpf.TRACE_FEXIT
     if program in source.iterators:
         return layout.function_type(types, f"bpf_iter_{name}"), bpf.TRACE_ITER
+    if preemption.is_classic():
+        if name in preemption.CLASSIC:
+            return perf.number(preemption.CLASSIC[name], name), bpf.PERF_EVENT
+        name = preemption.HELD[name]
     return layout.tracepoint_type(types, name), bpf.TRACE_RAW_TP
+
+
+def _attached(program: int, target: Tuple[int, int]) -> int:
+    number, kind = target
+    if kind != bpf.PERF_EVENT:
+        return bpf.attach_tracing(program, kind)
+    event = perf.opened(number)
+    try:
+        return bpf.attach_event(program, event)
+    finally:
+        os.close(event)
 
 
 def lasting(capacity: Mapping[str, int]) -> Dict[str, int]:
@@ -254,8 +286,8 @@ def _fill(
     for name, target in targets.items():
         code = compiled.programs[name].linked({**loaded.maps, **shared})
         loaded.programs[name] = _program(name, code, *target)
-    for name, (_, kind) in targets.items():
-        loaded.links[name] = bpf.attach_tracing(loaded.programs[name], kind)
+    for name, target in targets.items():
+        loaded.links[name] = _attached(loaded.programs[name], target)
 
 
 def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:

@@ -18,7 +18,6 @@ from typing import AbstractSet, Dict, List, Mapping, Tuple
 from tracer.kernel import image
 
 KALLSYMS = Path("/proc/kallsyms")
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 MARKS = (".cold", ".isra.", ".constprop.", ".part.", ".llvm.")  # what compilers add to a name
 
 
@@ -30,7 +29,7 @@ def names_of(
 
     Empty for an address without a name, which are all where kernel.kptr_restrict hides them.
     """
-    key = f"symbols-{BOOT.read_text(encoding='ascii').strip().replace('-', '')}"
+    key = image.until_reboot("symbols")
     known = _kept(key, cache)
     missing = addresses - known.keys()
     if missing:

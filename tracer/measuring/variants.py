@@ -1,126 +1,241 @@
 """
-What is started and executed to measure a runtime: options that change its calls, as shell scripts.
+What is started and executed to measure a runtime: the options that change its calls.
 
-Tables and text only; nothing here runs anything. A floor has to hold for every option that a user
-may start the container with later, so the samples are spread over them.
+Tables and documents only; nothing here runs anything. A floor has to hold for every option that a
+user may start the container with later, so the samples are spread over these. The documents are
+those that podman and docker write, as far as a runtime looks at them once the filter is loaded.
 """
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
-from typing import Iterator, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
-# Everything that a measurement leaves on the engine is found by this.
-LABEL = "seccomp-trace-floor"
+from tracer.session.marker import MARKER
 
-Options = Tuple[str, ...]
+CGROUP = "seccomp-trace-measuring"  # where runtimes that make cgroups make theirs
+ENDS, LASTS = "true", "lasts"  # the programs, in DIRECTORY of the container's root
+DIRECTORY = "/bin"
+PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:{DIRECTORY}"
 
-# Of a container: what its first process and the ones executed in it start with.
-CONTAINERS: Tuple[Options, ...] = (
-    (),
-    ("--user", "65534:65534"),
-    ("--read-only",),
-    ("--cap-drop", "all"),
-    ("--tty",),
-    ("--group-add", "10"),
-    ("--init",),
-    ("--user", "4321", "--cap-add", "SYS_ADMIN"),
-    ("--workdir", "/tmp"),
-    ("--user", "65534", "--group-add", "20", "--cap-drop", "all"),
-    ("--env", "GREETING=hello", "--interactive"),
-    ("--user", "65534", "--tty", "--workdir", "/etc"),
-    ("--cap-add", "all", "--tmpfs", "/run"),
-    ("--volume", "/tmp:/mnt:ro", "--pid", "host"),
-    ("--uidmap", "0:100000:65536"),  # podman's alone
+DEFAULT = tuple(
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE CAP_SETFCAP "
+    "CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT".split()
 )
-
-# Ways to start one. `{client}`, `{options}` and `{what}` (image and program) are filled in.
-STARTS: Tuple[str, ...] = (
-    "{client} run --rm {options} {what} </dev/null",
-    "{client} run --rm --detach {options} {what}",
-    "echo | {client} run --rm {options} {what}",
-    "id=$({client} create {options} {what}) && {client} start $id && {client} wait $id; "
-    "{client} rm --force $id",
-)
-
-# Of an exec, beside what the container gives it.
-EXECS: Tuple[Options, ...] = (
-    (),
-    ("--user", "65534:65534"),
-    ("--tty",),
-    ("--workdir", "/tmp"),
-    ("--detach",),
-    ("--interactive",),
-    ("--user", "4321", "--tty", "--workdir", "/tmp"),
-    ("--env", "GREETING=hello"),
-    ("--user", "0:20"),
-)
-
-# A program that is searched for, and one that is not.
-PROGRAMS = ("true", "/bin/true")
-LASTING = ("sleep", "86400")
+MORE = (*DEFAULT, "CAP_NET_RAW", "CAP_MKNOD", "CAP_AUDIT_WRITE")
+ERRNO = {"EPERM": 1, "ENOSYS": 38}
 
 
 @dataclass(frozen=True)
-class Target:
+class Variant:
     """
-    What is measured: an engine with a runtime, with or without no-new-privileges.
+    Options of a container, or of what is executed in it.
 
-    `image` needs `true`, /bin/true and `sleep`.
+    `granted` (capabilities) None: the engines' default; a user other than root has them as engines
+    give them, in the bounding set alone, but with `ambient` in all sets.
     """
 
-    engine: str
-    runtime: str
-    image: str
-    no_new_privileges: bool
+    user: int = 0
+    group: int = 0
+    groups: Tuple[int, ...] = ()
+    granted: Tuple[str, ...] = DEFAULT
+    ambient: bool = False
+    terminal: bool = False
+    directory: str = "/"
+    environment: Tuple[str, ...] = ()
+    read_only: bool = False
+    user_namespace: bool = False
+    tmpfs: bool = False
+
+
+# Of a container: what its first process, and by default what is executed in it, start with.
+CONTAINERS: Tuple[Variant, ...] = (
+    Variant(),
+    Variant(user=65534, group=65534),
+    Variant(read_only=True),
+    Variant(granted=()),
+    Variant(terminal=True),
+    Variant(groups=(10,)),
+    Variant(granted=MORE),
+    Variant(user=4321, granted=("CAP_CHOWN", "CAP_KILL"), ambient=True),
+    Variant(directory="/tmp"),
+    Variant(user=65534, groups=(20,), granted=()),
+    Variant(environment=("GREETING=hello", "HOME=/tmp")),
+    Variant(user=65534, terminal=True, directory="/etc"),
+    Variant(granted=MORE, tmpfs=True),
+    Variant(user=65534, group=65534, groups=(65534, 20), directory="/tmp"),
+    Variant(user_namespace=True),
+)
+
+# Of an exec.
+EXECS: Tuple[Variant, ...] = (
+    Variant(),
+    Variant(user=65534, group=65534),
+    Variant(terminal=True),
+    Variant(directory="/tmp"),
+    Variant(groups=(10, 20)),
+    Variant(granted=()),
+    Variant(user=4321, terminal=True, directory="/tmp"),
+    Variant(environment=("GREETING=hello", "HOME=/tmp")),
+    Variant(user=0, group=20, granted=("CAP_CHOWN", "CAP_KILL")),
+    Variant(user=4321, granted=("CAP_CHOWN", "CAP_KILL"), ambient=True),
+)
+
+# Ways to start a container, and to execute a program in it. `{runtime}` begins each call. Engines
+# create and start, and execute detached; `run` is for those who call the runtime themselves.
+CREATE = "{runtime} create {terminal} --bundle {bundle} {id} && {runtime} start {id}"
+RUN = "{runtime} run --detach {terminal} --bundle {bundle} {id}"
+STARTS: Tuple[str, ...] = (CREATE, CREATE, RUN)
+DETACHED = "{runtime} exec --detach {terminal} --process {process} {id}"
+ATTACHED = "{runtime} exec --process {process} {id}"
+EXEC_WAYS: Tuple[str, ...] = (DETACHED, ATTACHED)
+# What of a terminal is needed: it is sent to this socket.
+TERMINAL = "--console-socket {socket}"
+
+# A program that is searched for, and one that is not.
+PROGRAMS = (ENDS, f"{DIRECTORY}/{ENDS}")
+
+MASKED = ("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi")
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+NAMESPACES = ("pid", "ipc", "uts", "mount")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The calls that a filter refuses, and with which error; none: it refuses nothing."""
+
+    calls: Tuple[str, ...] = ()
+    answer: str = ""
+
+
+NOTHING = Refusal()
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start: which number of all, which chooses its variant, and what is refused to it."""
+
+    number: int
+    refusal: Refusal = NOTHING
 
     @property
-    def client(self) -> Tuple[str, ...]:
-        """How the engine's client is called: podman takes the runtime from every call."""
-        if self.engine == "podman":
-            return (self.engine, "--runtime", self.runtime)
-        return (self.engine,)
+    def variant(self) -> Variant:
+        """The container's options."""
+        return CONTAINERS[self.number % len(CONTAINERS)]
 
     @property
-    def options(self) -> Tuple[str, ...]:
-        """Options of run and create that all containers of the measurement have."""
-        runtime = () if self.engine == "podman" else ("--runtime", self.runtime)
-        privileges = ("--security-opt", "no-new-privileges") if self.no_new_privileges else ()
-        return (*runtime, "--label", LABEL, "--network", "none", *privileges)
+    def way(self) -> str:
+        """How it is started."""
+        return STARTS[self.number // len(CONTAINERS) % len(STARTS)]
+
+    @property
+    def program(self) -> str:
+        """What the container runs."""
+        return PROGRAMS[self.number % len(PROGRAMS)]
 
 
-def start_script(target: Target, numbers: Sequence[int]) -> str:
-    """Return a script that starts a container for each number, which chooses the variant."""
-    return "".join(f"{line}\n" for line in _starts(target, numbers))
+@dataclass(frozen=True)
+class Execution:
+    """One exec in a container: the container's number, and which number of execs this is."""
+
+    container: int
+    number: int
+
+    @property
+    def variant(self) -> Variant:
+        """The options of the exec."""
+        return EXECS[(self.container + self.number) % len(EXECS)]
+
+    @property
+    def way(self) -> str:
+        """How it is executed."""
+        way = EXEC_WAYS[self.number // len(EXECS) % len(EXEC_WAYS)]
+        return DETACHED if self.variant.terminal else way
+
+    @property
+    def program(self) -> str:
+        """What is executed."""
+        return PROGRAMS[self.number % len(PROGRAMS)]
 
 
-def _starts(target: Target, numbers: Sequence[int]) -> Iterator[str]:
-    for number in numbers:
-        way = number // len(CONTAINERS)  # so that each way meets each kind of container
-        options = (*target.options, *CONTAINERS[number % len(CONTAINERS)])
-        yield STARTS[way % len(STARTS)].format(
-            client=shlex.join(target.client),
-            options=shlex.join(options),
-            what=shlex.join((target.image, PROGRAMS[number % len(PROGRAMS)])),
-        )
+def bundle(
+    variant: Variant, program: str, no_new_privileges: bool, refusal: Refusal, name: str
+) -> Dict[str, object]:
+    """Return the config.json of a container; its root is `rootfs` two directories above."""
+    return {
+        "ociVersion": "1.0.2",
+        "process": process(variant, program, no_new_privileges),
+        "root": {"path": "../../rootfs", "readonly": variant.read_only},
+        "hostname": "measured",
+        "mounts": _mounts(variant),
+        "linux": {
+            **_namespaces(variant),
+            "cgroupsPath": f"/{CGROUP}/{name}",
+            "maskedPaths": MASKED,
+            "readonlyPaths": READ_ONLY,
+            "seccomp": filter_of(refusal),
+        },
+    }
 
 
-def lasting_script(target: Target, numbers: Sequence[int]) -> str:
-    """Return a script that leaves a container running for each number, for execs."""
-    detached = ("run", "--detach", "--stop-signal", "KILL")  # sleep ignores the usual one
-    lines = []
-    for number in numbers:
-        options = (*target.options, *CONTAINERS[number % len(CONTAINERS)])
-        lines.append(shlex.join((*target.client, *detached, *options, target.image, *LASTING)))
-    return "".join(f"{line}\n" for line in lines)
+def process(variant: Variant, program: str, no_new_privileges: bool) -> Dict[str, object]:
+    """Return the description of a process: a part of config.json, and what `exec` is given."""
+    return {
+        "terminal": variant.terminal,
+        "user": {
+            "uid": variant.user,
+            "gid": variant.group,
+            "additionalGids": list(variant.groups),
+        },
+        "args": [program],
+        "env": [f"PATH={PATH}", *variant.environment],
+        "cwd": variant.directory,
+        "capabilities": _capabilities(variant),
+        "noNewPrivileges": no_new_privileges,
+    }
 
 
-def exec_script(target: Target, containers: Sequence[str], round: int) -> str:
-    """Return a script that executes one program in each container, another way in each round."""
-    lines = []
-    for place, container in enumerate(containers):
-        options = EXECS[(place + round) % len(EXECS)]
-        program = PROGRAMS[round % len(PROGRAMS)]
-        lines.append(shlex.join((*target.client, "exec", *options, container, program)))
-    return "".join(f"{line} </dev/null\n" for line in lines)
+def _capabilities(variant: Variant) -> Dict[str, Sequence[str]]:
+    held = variant.granted if variant.ambient or not variant.user else ()
+    sets: Dict[str, Sequence[str]] = {"bounding": variant.granted}
+    sets.update(dict.fromkeys(("effective", "permitted"), held))
+    if variant.ambient:
+        sets.update(dict.fromkeys(("inheritable", "ambient"), held))
+    return sets
+
+
+def filter_of(refusal: Refusal) -> Mapping[str, object]:
+    """Return a filter that refuses just these calls; the marker filter if there are none."""
+    if not refusal.calls:
+        return MARKER
+    rule = {
+        "names": list(refusal.calls),
+        "action": "SCMP_ACT_ERRNO",
+        "errnoRet": ERRNO[refusal.answer],
+    }
+    return {**MARKER, "syscalls": [rule]}
+
+
+def _namespaces(variant: Variant) -> Dict[str, object]:
+    kinds = (*NAMESPACES, "user") if variant.user_namespace else NAMESPACES
+    namespaces: Dict[str, object] = {"namespaces": [{"type": kind} for kind in kinds]}
+    if variant.user_namespace:
+        mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+        namespaces.update(uidMappings=mapping, gidMappings=mapping)
+    return namespaces
+
+
+def _mounts(variant: Variant) -> List[Dict[str, object]]:
+    plain = ["nosuid", "noexec", "nodev"]
+    terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+    found = [
+        _mount("/proc", "proc", plain),
+        _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _mount("/dev/pts", "devpts", terminals),
+        _mount("/dev/mqueue", "mqueue", plain),
+    ]
+    return [*found, _mount("/run", "tmpfs", plain)] if variant.tmpfs else found
+
+
+def _mount(place: str, kind: str, options: Sequence[str]) -> Dict[str, object]:
+    return {"destination": place, "type": kind, "source": kind, "options": list(options)}

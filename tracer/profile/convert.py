@@ -17,7 +17,7 @@ from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.profile import decide, formats, model, systemd, values
 from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.model import Circumstances, Profile, Rule
-from tracer.profile.resolve import errno_number, resolve
+from tracer.profile.resolve import errno_number, resolve, without_kernel
 
 SYSTEMD = "systemd"
 BPF = "bpf"
@@ -108,7 +108,7 @@ def _podman(asked: _Conversion) -> bytes:
     for rule in profile.rules:
         if kernel is None and (rule.includes.minimal_kernel or rule.excludes.minimal_kernel):
             asked.losses.append(f"the kernel that {_about(rule)} depends on (--kernel names one)")
-    rules = tuple(_without_kernel(rule) for rule in profile.rules if _is_for(rule, kernel))
+    rules = tuple(without_kernel(rule) for rule in profile.rules if _is_for(rule, kernel))
     return formats.write(replace(profile, rules=rules, dialect=model.PODMAN)).encode()
 
 
@@ -142,14 +142,6 @@ def _is_for(rule: Rule, kernel: Optional[Tuple[int, int]]) -> bool:
     if kernel is None:
         return below is None
     return (least is None or kernel >= least) and (below is None or kernel < below)
-
-
-def _without_kernel(rule: Rule) -> Rule:
-    return replace(
-        rule,
-        includes=replace(rule.includes, minimal_kernel=None),
-        excludes=replace(rule.excludes, minimal_kernel=None),
-    )
 
 
 # --- One container's forms ---

@@ -4,7 +4,8 @@ What the kernel answers to a call under a profile, exactly.
 The flat rules (`resolve`) go through libseccomp as the runtime would hand them over, and the
 program that libseccomp exports is run (`bpf`). On top comes what a runtime adds of its own: runc's
 prologue, which answers ENOSYS for a number above the newest call that the profile names
-(libcontainer/seccomp/patchbpf/enosys_linux.go). What runc and crun refuse to load is an InputError.
+(libcontainer/seccomp/patchbpf/enosys_linux.go; read from 1.0.0-rc93, the first that has it, to
+1.5.1). What runc and crun refuse to load is an InputError.
 
 Names that libseccomp does not know are ignored, as runc and crun both do (with a warning), and so
 is a rule that says what the default says anyway.
@@ -21,16 +22,18 @@ from tracer import syscalls
 from tracer.errors import InputError
 from tracer.profile import bpf, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES, host_of
+from tracer.profile.floors import version_order
 from tracer.profile.model import Profile, Rule
 from tracer.profile.resolve import alternatives, as_containerd_reads, is_flat, resolve
 
 RUNC = "runc"
-# Before 1.2 runc's prologue left out the host's own architecture if the profile did not name it.
-RUNC_1_1 = "runc-1.1"
+# Up to 1.1.14 runc's prologue leaves out the host's own architecture if the profile does not name
+# it, so that a profile without architectures has no prologue (findLastSyscalls).
+RUNC_BEFORE_1_1_15 = "runc before 1.1.15"
 CRUN = "crun"
 # libseccomp alone: what any program gets that loads these rules.
 NO_RUNTIME = "none"
-RUNTIMES = (RUNC, RUNC_1_1, CRUN, NO_RUNTIME)
+RUNTIMES = (RUNC, RUNC_BEFORE_1_1_15, CRUN, NO_RUNTIME)
 
 _LETS_THROUGH = (model.ALLOW, model.LOG, model.TRACE)
 
@@ -90,6 +93,19 @@ def decide(
     chosen = None if capabilities is None else frozenset(capabilities)
     loaded = _loaded(profile, own, chosen, kernel, engine, runtime)
     return answer(loaded, architecture, number_of(architecture, syscall), arguments)
+
+
+def kind_of(runtime: str, version: str) -> str:
+    """
+    Return which of RUNTIMES loads filters as this runtime of this version does.
+
+    A runc of unknown version counts as a new one; a runtime that is not known adds nothing.
+    """
+    if runtime == RUNC:
+        order = version_order(version)
+        is_old = bool(order[0]) and order < version_order("1.1.15")
+        return RUNC_BEFORE_1_1_15 if is_old else RUNC
+    return CRUN if runtime == CRUN else NO_RUNTIME
 
 
 def load(profile: Profile, host: str = syscalls.X86_64, runtime: str = RUNC) -> Filter:
@@ -180,7 +196,7 @@ def _refusals(profile: Profile, host: str, runtime: str) -> List[str]:
     ]
     if runtime == CRUN:
         refusals += _crun_refusals(profile)
-    if runtime in (RUNC, RUNC_1_1):
+    if runtime in (RUNC, RUNC_BEFORE_1_1_15):
         refusals += _runc_refusals(profile)
     return refusals
 
@@ -206,7 +222,7 @@ def _runc_refusals(profile: Profile) -> Iterator[str]:
 
 
 def _newest(profile: Profile, host: str, runtime: str) -> Tuple[Tuple[str, int], ...]:
-    if runtime not in (RUNC, RUNC_1_1):
+    if runtime not in (RUNC, RUNC_BEFORE_1_1_15):
         return ()
     if profile.default_errno == errno.ENOSYS or profile.default_action in _LETS_THROUGH:
         return ()

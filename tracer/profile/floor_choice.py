@@ -15,6 +15,7 @@ when the profile is made, so that a later measurement counts.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Iterable, List, Sequence, Tuple
 
@@ -23,6 +24,7 @@ from tracer.profile.floors import Floor, upstream, version_order
 from tracer.recording import Reason, Recording, Run
 
 AUTO, EXACT, ALL, NONE = WORDS = ("auto", "exact", "all", "none")
+MEASURE = "seccomp-trace floor measure"
 UNMEASURED = "floor-unmeasured"
 
 
@@ -165,7 +167,8 @@ def _unmeasured(run: Run, runs: Sequence[Run], instead: Sequence[Floor]) -> Chos
 
 def measure_command(run: Run) -> str:
     """Return the command that measures the runtime of a run."""
-    return f"seccomp-trace floor measure {run.runtime}".strip()
+    file = run.runtime_path or run.runtime
+    return f"{MEASURE} {shlex.quote(file)}" if file else MEASURE
 
 
 def _order(floor: Floor) -> Tuple[Tuple[int, ...], bool, str]:

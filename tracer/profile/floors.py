@@ -32,7 +32,7 @@ import re
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
+from typing import FrozenSet, Iterable, Mapping, Tuple
 
 from tracer.document import Node, parse
 from tracer.errors import InputError
@@ -187,13 +187,17 @@ def read_floors(text: str, source: str) -> Tuple[Floor, ...]:
 
 
 def render_floors(floors: Iterable[Floor]) -> str:
-    """Return the text of a data file that `read_floors` reads back."""
-    entries = [_entry(floor) for floor in floors]
-    return json.dumps({"version": VERSION, "floors": entries}, indent=1) + "\n"
+    """Return the text of a data file that `read_floors` reads back: a line for each trial."""
+    entries = ",\n".join(_entry(floor) for floor in floors)
+    return f'{{"version": {VERSION}, "floors": [\n{entries}\n]}}\n'
 
 
-def _entry(floor: Floor) -> Dict[str, object]:
-    return {**asdict(floor), "calls": dict(floor.calls)}
+def _entry(floor: Floor) -> str:
+    fields = {**asdict(floor), "calls": dict(floor.calls)}
+    del fields["trials"]
+    head = json.dumps(fields)[:-1].replace(', "calls"', ',\n  "calls"')
+    trials = ",\n".join(f"   {json.dumps(asdict(trial))}" for trial in floor.trials)
+    return f' {head},\n  "trials": [\n{trials}]}}' if trials else f' {head},\n  "trials": []}}'
 
 
 def _data() -> str:
@@ -233,32 +237,3 @@ def _known(node: Node, words: Tuple[str, ...]) -> str:
     if node.text() not in words:
         raise InputError(f"{node.source}: {node.path}: expected {' or '.join(words)}")
     return node.text()
-
-
-# The functions below go when their last caller does.
-
-
-def floor_for(runtime: str, no_new_privileges: Optional[bool]) -> FrozenSet[str]:
-    """Return what this runtime may call before the container's own program runs."""
-    return floor_among(shipped(), runtime, no_new_privileges)
-
-
-def floor_among(
-    floors: Tuple[Floor, ...], runtime: str, no_new_privileges: Optional[bool]
-) -> FrozenSet[str]:
-    """Return `floor_for` by these measurements instead of our own."""
-    return permitted(
-        floor
-        for floor in floors
-        if floor.runtime == runtime and no_new_privileges in (None, floor.no_new_privileges)
-    )
-
-
-def known_runtimes() -> FrozenSet[str]:
-    """Return the runtimes that have been measured."""
-    return frozenset(floor.runtime for floor in shipped())
-
-
-def measured() -> Tuple[Floor, ...]:
-    """Return the measurements that come with this package."""
-    return shipped()

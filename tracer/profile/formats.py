@@ -86,13 +86,9 @@ def write(profile: Profile) -> str:
     if profile.dialect == model.SPO:
         return yaml.render(value)
     indent, end = profile.layout
-    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
-    if not _is_unicode(text):
-        text = json.dumps(value, indent=indent, allow_nan=False)
-    return text + end
+    return json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + end
 
 
-# Python's spelling of a byte that is not UTF-8 can be said in JSON, but not written as it is.
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()

@@ -11,8 +11,7 @@ security-profiles-operator's SeccompProfile.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Dict, List, Mapping, NamedTuple, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Set, Tuple
 
 from tracer.document import members_of
 from tracer.errors import InputError
@@ -39,14 +38,16 @@ class KeyFault:
     """
     A key that readers take differently, or that no reader knows.
 
-    `code` is one of those above; `place` is the JSON path of the object or value; `known` is the
-    field that is meant or resembled, empty if there is none.
+    `code` is one of those above; `place` is the JSON path of the object or value; `key` is the
+    field that it is read as, or the unknown key itself; `fields` are those that the object may
+    have.
     """
 
     code: str
     place: str
     message: str
-    known: str = ""
+    key: str
+    fields: Tuple[str, ...] = ()
 
 
 class _Field(NamedTuple):
@@ -124,8 +125,6 @@ _READERS = {
     model.SPO: "the security-profiles-operator ignores",
 }
 _ROOTS = {model.DOCKER: _PROFILE, model.OCI: _CONFIG, model.SPO: _RESOURCE}
-# At the root every reader's fields count: which of them reads the file is not known for sure.
-_AT_ROOT = {key: key for root in _ROOTS.values() for key in _LEVELS[root]}
 
 
 def dialect_of(value: object, source: str) -> str:
@@ -135,8 +134,8 @@ def dialect_of(value: object, source: str) -> str:
     Raises InputError for a value that is no profile, and for one that is several at once, of which
     each reader would take its own.
     """
-    root = _first_members(value, _AT_ROOT)
-    linux = _first_members(root.get("linux"), {"seccomp": "seccomp"})
+    root = _known_members(value, _AT_ROOT)
+    linux = _known_members(root.get("linux"), _BY_FOLD[_LINUX])
     found = {
         model.DOCKER: "defaultAction" in root,
         model.SPO: root.get("kind") == SPO_KIND,
@@ -165,7 +164,7 @@ def read_keys(value: object, dialect: str) -> Tuple[object, Tuple[KeyFault, ...]
     readers ignore or take for an empty list is left out. Fields that nobody knows stay.
     """
     walk = _Walk(dialect)
-    result = walk.objects(value, _ROOTS[dialect], "$", dict(_AT_ROOT))
+    result = walk.read(value, _ROOTS[dialect], "$", _AT_ROOT)
     return result, tuple(walk.faults)
 
 
@@ -185,9 +184,13 @@ _FOLDED = {
 }
 
 
-def _first_members(value: object, known: Mapping[str, str]) -> Dict[str, object]:
-    """The known members of an object, by their own names; the last of a name wins."""
-    by_fold = {fold(key): key for key in known}
+_BY_FOLD = {level: {fold(key): key for key in fields} for level, fields in _LEVELS.items()}
+# At the root every reader's fields count: which of them reads the file is not known for sure.
+_AT_ROOT = {folded: key for root in _ROOTS.values() for folded, key in _BY_FOLD[root].items()}
+
+
+def _known_members(value: object, by_fold: Mapping[str, str]) -> Dict[str, object]:
+    """Return the known members of an object, by their own names; the last of a name wins."""
     found = ((by_fold.get(fold(key)), member) for key, member in members_of(value))
     return {key: member for key, member in found if key is not None}
 
@@ -199,37 +202,34 @@ class _Walk:
         self._dialect = dialect
         self.faults: List[KeyFault] = []
 
-    def objects(
-        self, value: object, level: str, path: str, known: Mapping[str, str] = {}
-    ) -> object:
+    def read(self, value: object, level: str, path: str, by_fold: Mapping[str, str]) -> object:
         """Return an object of a level, or a list of such, with its keys as they are read."""
         if isinstance(value, list):
-            return [
-                self.objects(item, level, f"{path}[{index}]") for index, item in enumerate(value)
-            ]
+            items = enumerate(value)
+            return [self.read(item, level, f"{path}[{index}]", by_fold) for index, item in items]
         if not isinstance(value, dict):
-            return value  # wrong, which whoever reads it says
-        fields = _LEVELS[level]
-        by_fold = {fold(key): key for key in known or fields}
+            return value  # wrong, which `documents` reports
         result: Dict[str, object] = {}
+        seen: Set[str] = set()
         for key, member in members_of(value):
-            name = self._named(key, by_fold, path, result)
+            name = self._named(key, by_fold, path, key in seen)
+            seen.add(key)
             if self._is_read(name, member, level, path):
-                field = fields.get(name, _PLAIN)
-                inner = f"{path}.{name}"
                 result.pop(name, None)
-                result[name] = self.objects(member, field.level, inner) if field.level else member
+                result[name] = self._inner(member, level, name, path)
         return result
 
-    def _named(
-        self, key: str, by_fold: Mapping[str, str], path: str, seen: Mapping[str, object]
-    ) -> str:
+    def _inner(self, member: object, level: str, name: str, path: str) -> object:
+        inner = _LEVELS[level].get(name, _PLAIN).level
+        return self.read(member, inner, f"{path}.{name}", _BY_FOLD[inner]) if inner else member
+
+    def _named(self, key: str, by_fold: Mapping[str, str], path: str, is_repeated: bool) -> str:
         name = by_fold.get(fold(key), key)
         if name != key:
             shown = ascii(key)[1:-1][:_SHOWN]  # a Kelvin sign looks like a K
             message = f'the key "{shown}" is read as {name}: engines do not tell the two apart'
             self._add(CASE_FOLDED, path, message, name)
-        elif key in seen:
+        elif is_repeated:
             shown = printable(key, _SHOWN)
             self._add(DUPLICATE, path, f'the key "{shown}" appears twice in one object', name)
         return name
@@ -249,11 +249,9 @@ class _Walk:
         return True
 
     def _unknown(self, name: str, level: str, place: str) -> None:
-        if level in _AROUND:
-            return
-        near = get_close_matches(name, _LEVELS[level], 1)
-        known = near[0] if near else ""
-        self._add(UNKNOWN, place, "no reader of profiles knows this field", known)
+        if level not in _AROUND:
+            message = "no reader of profiles knows this field"
+            self.faults.append(KeyFault(UNKNOWN, place, message, name, tuple(_LEVELS[level])))
 
-    def _add(self, code: str, place: str, message: str, known: str) -> None:
-        self.faults.append(KeyFault(code, place, message, known))
+    def _add(self, code: str, place: str, message: str, key: str) -> None:
+        self.faults.append(KeyFault(code, place, message, key))

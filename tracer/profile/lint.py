@@ -8,27 +8,28 @@ caller's to say.
 
 from __future__ import annotations
 
+from collections import Counter
 from difflib import get_close_matches
 from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import calls, floors, libseccomp, model
+from tracer.profile import calls, libseccomp, model
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import is_for_all, lets_through, said_by
-from tracer.profile.check import floor_denials
 from tracer.profile.decide import NO_RUNTIME, export
 from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.fallbacks import ENOSYS, fallbacks_of
+from tracer.profile.floors import Floor, shipped
 from tracer.profile.keys import KeyFault
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
-from tracer.profile.lint_keys import remark_on
+from tracer.profile.lint_floors import floor_missing
+from tracer.profile.lint_keys import remarks_on
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
 from tracer.profile.resolve import resolve
 from tracer.profile.risks import risk_of
-from tracer.recording import Run
 
 _MOST_VALUE = (1 << 64) - 1
 
@@ -37,17 +38,19 @@ def lint(
     profile: Profile,
     oldest: Release = OLDEST,
     needs: Optional[Needs] = None,
+    floors: Optional[Sequence[Floor]] = None,
     faults: Sequence[KeyFault] = (),
 ) -> Tuple[Remark, ...]:
     """
     Return the remarks about a profile, gravest first, then by place.
 
     `oldest` is the oldest libseccomp that the profile is meant for; `needs` are the capabilities of
-    the container that it is for, if they are known; `faults` are those of its document's keys.
+    the container that it is for, if they are known. `floors` are the measurements of runtimes, by
+    default those that come with the package. `faults` are those of the document's keys.
     """
-    subject = Subject(profile, oldest, needs)
+    subject = Subject(profile, oldest, needs, shipped() if floors is None else floors)
     found = [remark for check in CHECKS.values() for remark in check(subject)]
-    found += map(remark_on, faults)
+    found += remarks_on(faults)
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     return tuple(sorted(found, key=lambda one: (order[one.severity], one.code, one.place)))
 
@@ -183,7 +186,7 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
                 yield Remark("duplicate", NOTE, one.path, message, "remove it")
             seen.add(key)
     for number, rule in enumerate(subject.profile.rules):
-        twice = sorted({name for name in rule.names if rule.names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(rule.names).items() if count > 1)
         if twice:
             message = f"named twice: {', '.join(twice)}"
             yield Remark("duplicate", NOTE, subject.path_of(number), message, "name it once")
@@ -281,32 +284,6 @@ def _answers_well(subject: Subject, name: str) -> bool:
     return bool(said & {(model.ALLOW, None), (model.LOG, None), (model.ERRNO, ENOSYS)})
 
 
-def _floor_missing(subject: Subject) -> Iterator[Remark]:
-    profile = subject.profile
-    if profile.base or syscalls.X86_64 not in subject.architectures:
-        return
-    combinations = [
-        Run(f"{name} {privileges}", runtime=name, no_new_privileges=privileges)
-        for name in sorted(floors.known_runtimes())
-        for privileges in (False, True)
-    ]
-    try:
-        found = [one for one in floor_denials(profile, combinations) if one.action == "start"]
-    except InputError:
-        return  # `unloadable` says it
-    severity = ERROR if len(found) == len(combinations) else NOTE
-    for one in found:
-        privileges = "with" if one.no_new_privileges else "without"
-        yield Remark(
-            "floor-missing",
-            severity,
-            f"{subject.root}.syscalls",
-            f"no container starts under {one.runtime} {privileges} no-new-privileges: it needs "
-            f"{some_of(one.calls)}",
-            "allow them, or use the profile under another runtime",
-        )
-
-
 def _dangerous_call(subject: Subject) -> Iterator[Remark]:
     for name, places in subject.by_call.items():
         risk = risk_of(name)
@@ -347,7 +324,7 @@ CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "missing-32-bit": _missing_32_bit,
     "socketcall-open": _socketcall_open,
     "eperm-for-probed": _eperm_for_probed,
-    "floor-missing": _floor_missing,
+    "floor-missing": floor_missing,
     "dangerous-call": _dangerous_call,
     "containerd-drops": _containerd_drops,
     "never-succeeds": never_succeeds,

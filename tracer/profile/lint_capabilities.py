@@ -12,7 +12,8 @@ from typing import FrozenSet, Iterator, Mapping, Sequence, Tuple
 from tracer import syscalls
 from tracer.capabilities.names import number_of
 from tracer.errors import InputError
-from tracer.profile import calls, decide, floors
+from tracer.profile import calls, decide
+from tracer.profile.floors import permitted
 from tracer.profile.model import Profile, Rule
 from tracer.profile.privileges import NEVER_WITHOUT, SERVING, Privileged
 from tracer.profile.remarks import NOTE, Needs, Place, Remark, Subject, some_of
@@ -28,7 +29,7 @@ def never_succeeds(subject: Subject) -> Iterator[Remark]:
         return
     profile = for_capabilities(subject.profile, subject.needs.capabilities)
     allowed = _let_through(profile)
-    runtimes = frozenset().union(*(floors.floor_for(one, None) for one in floors.known_runtimes()))
+    runtimes = permitted(subject.floors)
     for one in NEVER_WITHOUT:
         if one.capability in subject.needs.capabilities:
             continue

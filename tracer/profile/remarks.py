@@ -11,6 +11,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from tracer import syscalls
 from tracer.profile import calls, hosts, model
+from tracer.profile.floors import Floor
 from tracer.profile.model import Profile, Rule
 from tracer.profile.releases import Release
 
@@ -57,10 +58,17 @@ class Place:
 class Subject:
     """A profile taken apart once for all checks."""
 
-    def __init__(self, profile: Profile, oldest: Release, needs: Optional[Needs] = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        oldest: Release,
+        needs: Optional[Needs] = None,
+        floors: Sequence[Floor] = (),
+    ) -> None:
         self.profile = profile
         self.oldest = oldest
         self.needs = needs
+        self.floors = tuple(floors)
         self.root = _PLACES.get(profile.dialect, "$")
         self.architectures = set(hosts.named_by(profile)) or {syscalls.X86_64}
         self.by_call: Dict[str, List[Place]] = {}

@@ -74,6 +74,27 @@ def resolve(
     )
 
 
+def as_read_by(profile: Profile, engine: Optional[str]) -> Profile:
+    """Return the profile without what an engine ignores; the whole of it for None."""
+    if engine == model.CONTAINERD:
+        return as_containerd_reads(profile)
+    if engine == model.DOCKER:
+        rules = tuple(replace(rule, errno_name="") for rule in profile.rules)
+        return replace(profile, rules=rules, default_errno_name="")
+    if engine == model.PODMAN:
+        return replace(profile, rules=tuple(map(without_kernel, profile.rules)))
+    return profile
+
+
+def without_kernel(rule: Rule) -> Rule:
+    """Return the rule without the minimal kernels that it asks for."""
+    return replace(
+        rule,
+        includes=replace(rule.includes, minimal_kernel=None),
+        excludes=replace(rule.excludes, minimal_kernel=None),
+    )
+
+
 def as_containerd_reads(profile: Profile) -> Profile:
     """Return the profile without what the OCI's type has no field for."""
     return replace(

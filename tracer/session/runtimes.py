@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Mapping
+from functools import lru_cache
+from typing import Mapping, Optional
 
+from tracer import host_floors
 from tracer.container.runtime_file import RuntimeFile, read_runtime
 from tracer.errors import InputError
 from tracer.session.belonging import Container
@@ -35,24 +37,35 @@ class Runtime:
     note: str = ""
 
 
-def identify(container: Container, boot: int, measured: Mapping[str, str] = {}) -> Runtime:
+def identify(
+    container: Container, boot: int, measured: Optional[Mapping[str, str]] = None
+) -> Runtime:
     """
     Tell which runtime ran a container.
 
-    `boot`: ns to add to CLOCK_BOOTTIME for the Unix epoch. `measured`: versions by build id.
+    `boot`: ns to add to CLOCK_BOOTTIME for the Unix epoch. `measured`: versions by build id, by
+    default those of all measurements there are.
     """
     executed, name = container.head.runtime, os.path.basename(container.runtime)
     if not executed.inode:
         return Runtime(name, note=NOT_SEEN if name else "")
     name = name or os.path.basename(executed.path)
     try:
-        file = read_runtime(executed.path, measured)
+        file = read_runtime(executed.path, measured_builds() if measured is None else measured)
     except InputError as error:
         return Runtime(name, executed.path, note=f"{UNKNOWN}: {error}")
     if file.inode != executed.inode or file.changed > executed.time + boot:
         note = f"{UNKNOWN}: {executed.path} was replaced or changed since the container started"
         return Runtime(name, executed.path, note=note)
     return _of_file(file, name)
+
+
+@lru_cache(maxsize=None)
+def measured_builds() -> Mapping[str, str]:
+    """Return the version of each measured runtime, by its ELF build id."""
+    return {
+        build: floor.version for floor in host_floors.measured().floors for build in floor.build_ids
+    }
 
 
 def _of_file(file: RuntimeFile, name: str) -> Runtime:

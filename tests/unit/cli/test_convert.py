@@ -147,3 +147,19 @@ def test_convert_needs_no_bcc():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
     assert done.stdout == "False\n"
+
+
+def test_a_profile_is_not_put_where_another_key_hides_it(tmp_path: Path):
+    """
+    A config.json with `Linux` beside, which runc would read last, is refused and stays.
+    """
+    config = tmp_path / "config.json"
+    config.write_text('{"ociVersion": "1.0.2", "Linux": {"seccomp": {}}}')
+
+    done = _convert(
+        tmp_path, "my profile.json", "--to", "oci", "--capabilities", "none", "-o", "config.json"
+    )
+
+    assert done.returncode == 2
+    assert b'config.json: $: the key "Linux" is read as linux' in done.stderr
+    assert config.read_text() == '{"ociVersion": "1.0.2", "Linux": {"seccomp": {}}}'

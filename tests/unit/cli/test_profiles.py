@@ -164,6 +164,7 @@ def test_lint_fails_from_the_severity_asked_for(place: Path):
     """
     What is less grave is printed and counts for nothing.
     """
+    (place / "old.json").write_text(PROFILE.replace("ERRNO", "ALLOW") % "")
     codes = [
         typed(place, "lint", "--fail-on", severity, "old.json").returncode
         for severity in ("error", "warning", "note")

@@ -12,14 +12,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.profile.floor_data import floor, trials
+from tests.unit.recordings import recording
 from tests.unit.session.trials import allowing, refusal, trial
+from tracer import syscalls
 from tracer.cli.trials import for_engine, shelf
-from tracer.cli.verify import trial_line, verdict_lines
+from tracer.cli.verify import later_lines, trial_line, verdict_lines
 from tracer.profile import model
+from tracer.profile.floor_choice import FloorChoice
 from tracer.profile.model import Profile
+from tracer.recording import Run
 from tracer.session.verification import Asked, verdict_on
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
+RAN = Run(
+    "run",
+    container_id="c" * 64,
+    runtime="crun",
+    runtime_version="1.8.1",
+    architecture=syscalls.X86_64,
+    filter="engine",
+)
 PROFILE = '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}'
 
 
@@ -131,3 +144,19 @@ def test_a_profile_for_a_runtime_is_given_to_engines_in_their_dialect():
     )
 
     assert '"defaultAction": "SCMP_ACT_ERRNO"' in text and '"read"' in text
+
+
+def test_later_versions_that_a_profile_fails_under_are_named():
+    """
+    A note names the later version of the runtime that ran, not the version that was tried.
+    """
+    recorded = recording("read", run=RAN)
+    measured = (
+        floor("crun-1.8.1", "statx", trials=trials("statx", failed=(20, 20))),
+        floor("crun-1.21", "statx", trials=trials("statx", failed=(20, 20))),
+        floor("runc-1.1.5", "getcwd", trials=trials("getcwd", failed=(20, 20))),
+    )
+
+    lines = list(later_lines(allowing("read"), recorded, FloorChoice(), measured))
+
+    assert lines == ["note: would not start under crun 1.21: it needs statx"]

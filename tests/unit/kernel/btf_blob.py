@@ -33,6 +33,9 @@ class Blob:
         """
         return self._add(name, kind, of)
 
+    def variable(self, name: str, of: int) -> int:
+        return self._add(name, btf.VARIABLE, of, bytes(4))
+
     def structure(
         self, name: str, size: int, members: Sequence[Member], *, kind: int = btf.STRUCT
     ) -> int:

@@ -1,86 +1,102 @@
 """
-The scripts of a measurement: which variants they start, and that nothing else is touched.
+The starts and execs of a measurement: that the variants are spread, and what the bundles say.
 """
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-from typing import List
-
 import pytest
 
 from tracer.measuring.variants import (
+    ATTACHED,
     CONTAINERS,
+    CREATE,
+    DETACHED,
     EXECS,
-    LABEL,
+    NOTHING,
+    PROGRAMS,
+    RUN,
     STARTS,
-    Target,
-    exec_script,
-    lasting_script,
-    start_script,
+    Execution,
+    Refusal,
+    Start,
+    Variant,
+    bundle,
+    filter_of,
+    process,
 )
-
-PODMAN = Target("podman", "crun", "localhost/busybox", False)
-DOCKER = Target("docker", "runc", "busybox", True)
+from tracer.session.marker import MARKER
 
 
-@pytest.fixture
-def calls(tmp_path: Path) -> Path:
-    """
-    A directory with an engine that does nothing but print what it is called with.
-    """
-    for name in ("podman", "docker"):
-        program = tmp_path / name
-        program.write_text('#!/bin/sh\necho "$@" >>"$(dirname "$0")/log"\necho ID\n')
-        program.chmod(0o755)
-    return tmp_path
+def test_each_kind_of_container_is_started_in_each_way():
+    """Of 200 samples some start every container in every way, and every program."""
+    starts = [Start(number) for number in range(200)]
+
+    assert {(start.variant, start.way) for start in starts} == {
+        (variant, way) for variant in CONTAINERS for way in (CREATE, RUN)
+    }
+    assert {start.program for start in starts} == set(PROGRAMS)
 
 
-def run(script: str, calls: Path) -> List[str]:
-    subprocess.run(["sh", "-c", script], env={"PATH": f"{calls}:/usr/bin:/bin"}, check=True)
-    return (calls / "log").read_text().splitlines()
+def test_most_containers_are_created_and_then_started():
+    """Engines start containers in two steps, in which the runtime waits."""
+    assert STARTS.count(CREATE) > STARTS.count(RUN) > 0
 
 
-def test_every_way_to_start_meets_every_kind_of_container():
-    """
-    Over enough numbers, each way to start a container is used with each set of options.
-    """
-    lines = start_script(PODMAN, range(len(STARTS) * len(CONTAINERS))).splitlines()
+def test_each_container_meets_each_kind_of_exec():
+    """Every variant of an exec is executed in every container, and in both ways."""
+    execs = [Execution(place, round) for place in range(3) for round in range(2 * len(EXECS))]
 
-    assert len(set(lines)) == len(STARTS) * len(CONTAINERS)
-
-
-def test_the_shell_understands_each_start(calls: Path):
-    """
-    Each line of the script calls the engine, and what it creates it starts, awaits and removes.
-    """
-    numbers = [way * len(CONTAINERS) for way in range(len(STARTS))]
-
-    log = run(start_script(PODMAN, numbers), calls)
-
-    verbs = [line.split()[2] for line in log]
-    assert verbs == ["run", "run", "run", "create", "start", "wait", "rm"]
-    assert log[-1] == "--runtime crun rm --force ID"
+    for place in range(3):
+        assert {it.variant for it in execs if it.container == place} == set(EXECS)
+    assert {it.way for it in execs} == {ATTACHED, DETACHED}
+    assert all(it.way == DETACHED for it in execs if it.variant.terminal)
 
 
-def test_all_containers_are_labelled_and_of_the_target():
-    """
-    Whatever is started can be found again, and runs by the runtime and setting to be measured.
-    """
-    scripts = start_script(DOCKER, range(60)) + lasting_script(DOCKER, range(15))
+@pytest.mark.parametrize("variant", CONTAINERS)
+def test_a_bundle_says_what_its_variant_says(variant: Variant):
+    """The document of a container has the options that its variant is about."""
+    document = bundle(variant, "true", True, NOTHING, "name")
+    described = document["process"]
+    linux = document["linux"]
+    assert isinstance(described, dict) and isinstance(linux, dict)
 
-    wanted = f"--runtime runc --label {LABEL} --network none --security-opt no-new-privileges"
-    assert all(wanted in line for line in scripts.splitlines())
+    assert described["user"] == {
+        "uid": variant.user,
+        "gid": variant.group,
+        "additionalGids": list(variant.groups),
+    }
+    assert described["noNewPrivileges"] is True
+    assert described["terminal"] == variant.terminal
+    assert ("uidMappings" in linux) == variant.user_namespace
+    assert linux["cgroupsPath"].endswith("/name") and "resources" not in linux
 
 
-def test_every_container_meets_every_kind_of_exec(calls: Path):
-    """
-    Over as many rounds as there are kinds, a container is executed in once in each round and kind.
-    """
-    rounds = [exec_script(PODMAN, ["a", "b"], round).splitlines() for round in range(len(EXECS))]
+@pytest.mark.parametrize(
+    ("variant", "effective", "ambient"),
+    [
+        (Variant(granted=("CAP_KILL",)), ("CAP_KILL",), None),
+        (Variant(user=1, granted=("CAP_KILL",)), (), None),
+        (Variant(user=1, granted=("CAP_KILL",), ambient=True), ("CAP_KILL",), ("CAP_KILL",)),
+    ],
+)
+def test_capabilities_are_those_that_engines_give(
+    variant: Variant, effective: "tuple[str, ...]", ambient: "tuple[str, ...] | None"
+):
+    """A user other than root has capabilities in the bounding set alone, unless ambient."""
+    sets = process(variant, "true", False)["capabilities"]
+    assert isinstance(sets, dict)
 
-    assert all(len(lines) == 2 for lines in rounds)
-    for place in range(2):
-        kinds = {lines[place].partition(" exec ")[2].rpartition(" ")[0] for lines in rounds}
-        assert len(kinds) == len(EXECS)
+    assert sets["bounding"] == ("CAP_KILL",)
+    assert sets["effective"] == sets["permitted"] == effective
+    assert sets.get("ambient") == ambient
+
+
+def test_a_filter_refuses_the_calls_of_a_trial_and_nothing_else():
+    """A trial's filter answers its calls with its error; without calls it is the marker filter."""
+    refusing = filter_of(Refusal(("close", "statx"), "ENOSYS"))
+
+    assert refusing["defaultAction"] == "SCMP_ACT_ALLOW"
+    assert refusing["syscalls"] == [
+        {"names": ["close", "statx"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}
+    ]
+    assert filter_of(NOTHING) == MARKER

@@ -1,25 +1,20 @@
 """
-What a profile would deny of a recording, and of what runtimes need.
+What a profile would deny of a recording.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
-from typing import Optional
 
 import pytest
 
 from tests.unit.recordings import observation, recording
 from tracer import syscalls
 from tracer.capabilities.names import mask_of
-from tracer.profile import floors, model
-from tracer.profile.check import FloorDenial, denials, floor_denials
+from tracer.profile import model
+from tracer.profile.check import denials
 from tracer.profile.decide import Answer
 from tracer.profile.fallbacks import ENOSYS
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.recording import HOST, Capabilities, Recording, Run, merge
-
-CRUN = Run("run", runtime="crun", no_new_privileges=True)
 
 
 def allowing(*names: str, **fields: object) -> Profile:
@@ -115,56 +110,43 @@ def test_what_is_denied_alike_in_several_runs_is_told_once():
     assert [seen.runs for seen in denial.observations] == [frozenset({"admin", "plain"})]
 
 
-def test_a_runtime_that_some_container_was_recorded_under_is_no_note():
+@pytest.mark.parametrize(
+    ("runtime", "version", "number"),
+    [
+        ("runc", "1.3.6", ENOSYS),
+        ("runc", "1.1.5+ds1", ENOSYS),
+        ("crun", "1.8.1", 1),
+        ("youki", "0.5", 1),
+        ("", "", 1),
+    ],
+)
+def test_a_call_is_judged_by_the_runtime_that_ran(runtime: str, version: str, number: int):
     """
-    What one run's runtime needs counts, though another run was made under another one.
+    runc answers ENOSYS to a call that is newer than every call of the profile, other runtimes what
+    the profile says.
     """
-    runs = [replace(admin("admin"), runtime="runc"), Run("plain", runtime="crun")]
+    run = Run("run", runtime=runtime, runtime_version=version)
 
-    found = floor_denials(FOR_ADMINS, runs)
+    (denial,) = denials(allowing("read", "write"), recording("openat2", run=run))
 
-    assert {(one.runtime, one.recorded) for one in found} == {("runc", True), ("crun", True)}
+    assert denial.answer == Answer(model.ERRNO, number)
 
 
-@pytest.mark.parametrize("privileges", [True, False, None])
-def test_a_profile_with_a_floor_is_not_denied_it(privileges: Optional[bool]):
+def test_runs_of_two_runtimes_are_told_apart_where_the_answers_differ():
     """
-    The measured floor of each runtime passes its own check.
+    A newer call is denied with ENOSYS in the run under runc, and with EPERM in that under crun.
     """
-    run = Run("run", runtime="runc", no_new_privileges=privileges)
-    profile = allowing(*floors.floor_for("runc", privileges))
+    runs = (Run("old", runtime="runc", runtime_version="1.1.5"), Run("new", runtime="crun"))
+    whole = merge(*(recording("openat2", "setns", run=run) for run in runs))
 
-    assert [one for one in floor_denials(profile, [run]) if one.runtime == "runc"] == []
+    found = denials(allowing("write", "landlock_create_ruleset"), whole)
+    newer = denials(allowing("write"), whole)
 
-
-def test_what_the_recorded_runtime_is_denied_is_told_from_that_of_others():
-    """
-    A profile that starts nowhere says so for the recorded runtime first.
-    """
-    found = floor_denials(allowing("read"), [CRUN])
-
-    assert found[0] == FloorDenial("crun", True, "start", ("close", "execve"), True)
-    assert [one.recorded for one in found] == sorted((one.recorded for one in found), reverse=True)
-    assert {one.runtime for one in found} == floors.known_runtimes()
-
-
-def test_only_the_wanted_runtimes_are_looked_at():
-    """
-    Whoever asks for one runtime hears of one.
-    """
-    assert {one.runtime for one in floor_denials(allowing("read"), [CRUN], {"runc"})} == {"runc"}
-
-
-def test_a_runtime_does_without_what_it_is_told_is_missing():
-    """
-    ENOSYS for a call that has a fallback keeps no runtime from starting.
-    """
-    needed = floors.floor_for("runc", None)
-    rules = (
-        Rule(tuple(needed - {"faccessat2"}), model.ALLOW),
-        Rule(("faccessat2",), model.ERRNO, errno=ENOSYS),
-    )
-
-    found = floor_denials(Profile(model.ERRNO, rules), [Run("run", runtime="runc")])
-
-    assert [one for one in found if one.runtime == "runc"] == []
+    assert [(seen.name, one.answer.errno) for one in found for seen in one.observations] == [
+        ("openat2", 1),
+        ("setns", 1),
+    ]
+    assert {(one.answer.errno, *one.observations[0].runs) for one in newer} == {
+        (ENOSYS, "old"),
+        (1, "new"),
+    }

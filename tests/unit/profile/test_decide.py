@@ -21,11 +21,12 @@ from tracer.profile.decide import (
     CRUN,
     NO_RUNTIME,
     RUNC,
-    RUNC_1_1,
+    RUNC_BEFORE_1_1_15,
     RUNTIMES,
     Answer,
     decide,
     export,
+    kind_of,
 )
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.resolve import alternatives, resolve
@@ -159,7 +160,8 @@ def test_an_unknown_name_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_1_1, ENOSYS), (CRUN, EPERM), (NO_RUNTIME, EPERM)]
+    ("runtime", "answer"),
+    [(RUNC, ENOSYS), (RUNC_BEFORE_1_1_15, ENOSYS), (CRUN, EPERM), (NO_RUNTIME, EPERM)],
 )
 def test_runc_answers_enosys_beyond_the_newest_call(runtime: str, answer: Answer):
     """
@@ -193,14 +195,38 @@ def test_the_number_zero_is_no_newest_call():
     assert decide(profile, syscalls.X86_64, "close") == EPERM
 
 
-@pytest.mark.parametrize(("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_1_1, EPERM)])
+@pytest.mark.parametrize(("runtime", "answer"), [(RUNC, ENOSYS), (RUNC_BEFORE_1_1_15, EPERM)])
 def test_old_runc_left_out_a_host_that_is_not_named(runtime: str, answer: Answer):
     """
-    Since 1.2 the prologue covers the host's own architecture in any case.
+    Since 1.1.15 the prologue covers the host's own architecture in any case.
     """
     profile = _allowing(Rule(("write",), model.ALLOW), architectures=())
 
     assert decide(profile, syscalls.X86_64, "close", runtime=runtime) == answer
+
+
+@pytest.mark.parametrize(
+    ("runtime", "version", "kind"),
+    [
+        ("runc", "1.1.5+ds1", RUNC_BEFORE_1_1_15),
+        ("runc", "1.1.14", RUNC_BEFORE_1_1_15),
+        ("runc", "1.1.15+ds1", RUNC),
+        ("runc", "1.2.0-rc.1", RUNC),
+        ("runc", "1.4.3", RUNC),
+        ("runc", "", RUNC),
+        ("runc", "unknown", RUNC),
+        ("crun", "1.8.1", CRUN),
+        ("youki", "0.5.0", NO_RUNTIME),
+        ("", "", NO_RUNTIME),
+    ],
+)
+def test_a_runtime_and_its_version_say_how_a_filter_is_loaded(
+    runtime: str, version: str, kind: str
+):
+    """
+    runc has had its present prologue since 1.1.15; a version that is not known counts as new.
+    """
+    assert kind_of(runtime, version) == kind
 
 
 @pytest.mark.parametrize("action", [model.ALLOW, model.LOG, model.TRACE])

@@ -15,10 +15,12 @@ from tests.unit.profile import strategies
 from tests.unit.profile.defaults import DEFAULTS, default_text
 from tests.unit.recordings import recording
 from tracer import syscalls
-from tracer.profile import floors, formats, model, sarif
+from tracer.profile import formats, model, sarif
 from tracer.profile.fallbacks import fallbacks_of
+from tracer.profile.floors import permitted, shipped
 from tracer.profile.generate import generate, render
 from tracer.profile.lint import CHECKS, lint
+from tracer.profile.lint_keys import CODES
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import RELEASE_OF
 from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Remark
@@ -86,7 +88,6 @@ def if_first(operator: str, value: int, two: int = 0) -> Tuple[Condition, ...]:
         ([allow("mount")], "dangerous-call", "$.syscalls[0].names[0]"),
         ([allow("s390_pci_mmio_read")], "foreign-call", "$.syscalls[0].names[0]"),
         ([allow("read")], "eperm-for-probed", "$.defaultAction"),
-        ([allow("read")], "floor-missing", "$.syscalls"),
     ],
 )
 def test_each_fault_is_found_where_it_is(rules: List[Rule], code: str, place: str):
@@ -134,18 +135,6 @@ def test_a_default_that_lets_through_is_graver_without_denials(
     assert [one.severity for one in found if one.code == "permissive-default"] == [severity]
 
 
-def test_a_profile_that_starts_nowhere_is_an_error_one_that_starts_somewhere_is_not():
-    """
-    Missing the floor of one runtime is worth knowing, missing all of them is fatal.
-    """
-    nowhere = lint(Profile(model.ERRNO, (allow("read"),), architectures=BOTH))
-    needed = tuple(sorted(floors.floor_for("crun", True)))
-    crun = lint(Profile(model.ERRNO, (allow(*needed),), architectures=BOTH))
-
-    assert {one.severity for one in nowhere if one.code == "floor-missing"} == {ERROR}
-    assert {one.severity for one in crun if one.code == "floor-missing"} == {NOTE}
-
-
 def test_a_call_that_an_old_libseccomp_does_not_know_is_noted_for_such():
     """
     Which libseccomp a profile is for decides.
@@ -174,7 +163,7 @@ def test_what_we_generate_ourselves_is_no_cause_for_a_warning():
     The profile of a recording, with its floor, lints clean but for notes.
     """
     run = Run("run", runtime="runc", architecture=syscalls.X86_64)
-    made = generate(recording("read", "clone3", run=run), floors.floor_for("runc", None))
+    made = generate(recording("read", "clone3", run=run), permitted(shipped()))
 
     found = lint(formats.read(render(made), "p.json"))
 
@@ -255,4 +244,5 @@ def test_every_code_has_a_case():
     shown = "".join(path.read_text() for path in CASES.glob("lint-*/expected.out"))
 
     odd = {"foreign-call", "floor-missing"}
-    assert [code for code in CHECKS if f"[{code}]" not in shown and code not in odd] == []
+    codes = (*CHECKS, *CODES)
+    assert [code for code in codes if f"[{code}]" not in shown and code not in odd] == []

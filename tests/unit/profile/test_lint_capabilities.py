@@ -15,7 +15,8 @@ from tests.unit.profile.defaults import default_text
 from tracer import syscalls
 from tracer.capabilities.given import named_sets
 from tracer.capabilities.names import NAMES
-from tracer.profile import floors, formats, model
+from tracer.profile import formats, model
+from tracer.profile.floors import permitted, shipped
 from tracer.profile.lint import lint
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.privileges import NEVER_WITHOUT, SERVING
@@ -106,7 +107,7 @@ def test_what_a_runtime_calls_is_not_noted():
     """
     It has capabilities when it does so.
     """
-    every = frozenset().union(*(floors.floor_for(one, None) for one in floors.known_runtimes()))
+    every = permitted(shipped())
     calls = {name for one in NEVER_WITHOUT for name in one.calls}
 
     found = remarks(allow(*sorted(calls | every)))

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from tests.unit.profile import strategies
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import model
+from tracer.profile import formats, model
+from tracer.profile.decide import decide
 from tracer.profile.model import Circumstances, Condition, Family, Profile, Rule
-from tracer.profile.resolve import alternatives, errno_number, is_flat, resolve
+from tracer.profile.resolve import alternatives, as_read_by, errno_number, is_flat, resolve
 
 
 def _with(**fields: object) -> Profile:
@@ -177,3 +178,57 @@ def test_resolving_twice_changes_nothing(profile: Profile):
     flat = resolve(profile, syscalls.X86_64, {"CAP_CHOWN"}, (5, 0))
 
     assert resolve(flat, syscalls.AARCH64, set(), (7, 0)) == flat
+
+
+def test_containerd_knows_no_conditions():
+    """
+    Without includes, excludes, archMap, the old name and errno names: what the OCI's type holds.
+    """
+    text = """{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 1, "defaultErrno": "ENOSYS",
+        "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+        "syscalls": [
+            {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_A"]}},
+            {"names": ["kill"], "action": "SCMP_ACT_ALLOW", "excludes": {"arches": ["amd64"]}},
+            {"name": "read", "action": "SCMP_ACT_ALLOW"},
+            {"names": ["bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": 2, "errno": "EPERM"}]}"""
+
+    flat = resolve(formats.read(text, "p"), capabilities=frozenset(), engine=model.CONTAINERD)
+
+    assert [(rule.names, rule.errno) for rule in flat.rules] == [
+        (("mount",), None),
+        (("kill",), None),
+        ((), None),
+        (("bpf",), 2),
+    ]
+    assert (flat.architectures, flat.default_errno) == ((), 1)
+
+
+def test_equal_profiles_with_an_old_name_are_decided_apart():
+    """
+    `name` and `names` make equal profiles, but containerd reads only one of them.
+    """
+    text = '{"defaultAction": "SCMP_ACT_KILL", "syscalls": [{%s, "action": "SCMP_ACT_ALLOW"}]}'
+    ways = ('"name": "read"', '"names": ["read"]')
+    old, new = (formats.read(text % way, "p") for way in ways)
+
+    def answer(profile: Profile) -> str:
+        return decide(profile, syscalls.X86_64, "read", engine=model.CONTAINERD).action
+
+    assert old == new
+    assert (answer(old), answer(new)) == (model.KILL_THREAD, model.ALLOW)
+
+
+@pytest.mark.parametrize(
+    ("engine", "errno", "rules"),
+    [(None, 38, 0), (model.DOCKER, 1, 0), (model.PODMAN, 38, 1), (model.CONTAINERD, 1, 1)],
+)
+def test_what_an_engine_ignores_can_be_left_out_before(engine: str, errno: int, rules: int):
+    """
+    docker ignores errno names, podman minimal kernels, containerd both.
+    """
+    rule = Rule(("read",), model.ALLOW, includes=Circumstances(minimal_kernel=(6, 9)))
+    profile = Profile(model.ERRNO, (rule,), default_errno=1, default_errno_name="ENOSYS")
+
+    flat = resolve(as_read_by(profile, engine), kernel=(6, 1))
+
+    assert (flat.default_errno, len(flat.rules)) == (errno, rules)

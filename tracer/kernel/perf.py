@@ -1,0 +1,96 @@
+"""
+The classic way to a tracepoint: through an event of perf, whose number tracefs knows.
+
+What belongs here: that number, and perf_event_open(2). What does not: the program that is attached
+to the event (`bpf`), and when this way is taken (`preemption`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from contextlib import contextmanager, suppress
+from typing import Iterator
+
+TRACEFS = "/sys/kernel/tracing"
+
+# perf_event_open(2); and the calls that mount without a place, which have one number everywhere.
+OPEN = {"x86_64": 298, "aarch64": 241}
+FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432
+_CREATE = 6  # FSCONFIG_CMD_CREATE, include/uapi/linux/mount.h
+
+# struct perf_event_attr of 64 bytes (PERF_ATTR_SIZE_VER0), include/uapi/linux/perf_event.h
+_ATTRIBUTES = struct.Struct("=IIQQQQQ16x")
+_TRACEPOINT = 2  # PERF_TYPE_TRACEPOINT
+_DISABLED = 1  # the first of its bits
+_CLOSE_ON_EXEC = 8  # PERF_FLAG_FD_CLOEXEC
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def number(group: str, name: str) -> int:
+    """
+    The number of a trace event, such as sys_enter of raw_syscalls.
+
+    Raises OSError if the kernel has no such event, or no tracefs for us.
+    """
+    path = f"events/{group}/{name}/id"
+    with _tracefs() as directory:
+        file = os.open(path, os.O_RDONLY, dir_fd=directory)
+        try:
+            return int(os.read(file, 32))
+        finally:
+            os.close(file)
+
+
+@contextmanager
+def _tracefs() -> Iterator[int]:
+    """The descriptor of tracefs. Where nobody has mounted it nothing is mounted for us either."""
+    try:
+        directory = os.open(f"{TRACEFS}/events", os.O_PATH | os.O_DIRECTORY)
+        os.close(directory)
+        directory = os.open(TRACEFS, os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        directory = _unplaced()
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def _unplaced() -> int:
+    """A mount of tracefs that has no place in any namespace: fsmount(2), since 5.2."""
+    context = _call(FSOPEN, ctypes.c_char_p(b"tracefs"), 1)
+    try:
+        _call(FSCONFIG, context, _CREATE, None, None, 0)
+        return _call(FSMOUNT, context, 1, 0)
+    finally:
+        os.close(context)
+
+
+def opened(event: int) -> int:
+    """
+    The descriptor of a trace event that counts nothing: a program can be attached to it, which then
+    runs on every processor. Raises OSError.
+    """
+    attributes = _ATTRIBUTES.pack(_TRACEPOINT, 64, event, 0, 0, 0, _DISABLED)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    processor = min(os.sched_getaffinity(0))  # any that runs; it may stop later
+    return _call(OPEN[os.uname().machine], buffer, -1, processor, -1, _CLOSE_ON_EXEC)
+
+
+def _call(which: int, *arguments: object) -> int:
+    result = int(_libc.syscall(which, *arguments))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def is_reachable() -> bool:
+    """Whether this way can be taken here: there are trace events of system calls, and tracefs."""
+    with suppress(OSError):
+        return number("raw_syscalls", "sys_enter") > 0
+    return False
