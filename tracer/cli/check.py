@@ -18,6 +18,7 @@ from tracer.cli import complain, options
 from tracer.cli.bases import base
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
+from tracer.cli.printing import print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.cli.start_lines import DENIED, NOTE, start_lines
@@ -90,8 +91,8 @@ def check(
         starts(judged, whole, choice, measured, held),
     )
     for line in (*_denial_lines(found, whole), *start_lines(found.starts)):
-        click.echo(line)
-    click.echo(_summary(found, whole))
+        print_line(line)
+    print_line(_summary(found, whole))
     return 1 if found.denied or found.failing else 0
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import sys
 from typing import Callable, Dict, FrozenSet, Mapping, Optional, Tuple
 
 import click
@@ -18,7 +17,8 @@ from tracer.capabilities.given import named_sets
 from tracer.cli import complain
 from tracer.cli.bases import base
 from tracer.cli.given import STANDARD_OUTPUT, file_and_name, profile_in
-from tracer.errors import DocumentError, InputError, OutputError
+from tracer.cli.printing import print_document
+from tracer.errors import DocumentError, InputError
 from tracer.profile import bpf, documents, formats, model, systemd
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.convert import BPF, SYSTEMD, TARGETS, Container
@@ -87,20 +87,10 @@ def convert(
 
 def _write(content: bytes, output: str, is_replaceable: Callable[[str], bool]) -> None:
     if output == STANDARD_OUTPUT:
-        _print(content)
+        print_document(content)
         return
     with files.prepare(output, is_replaceable) as destination:
         destination.write(content.decode("utf-8", "surrogateescape"))
-
-
-def _print(content: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"standard output: cannot be written: {error.strerror}") from error
 
 
 def _is_config(text: str) -> bool:

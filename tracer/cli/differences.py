@@ -7,9 +7,7 @@ Apart from `diff`, because what it imports takes longer than finding that two pr
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, Iterator, Optional, Sequence
-
-import click
+from typing import Dict, Iterator, Optional, Sequence, Tuple
 
 from tracer.profile.compare import (
     ADDED,
@@ -32,21 +30,23 @@ _WIDTH = 28
 # How many characters of what a file says are shown.
 _CONTAINER, _ARCHITECTURES = 400, 300
 
+Line = Tuple[str, Optional[str], bool]  # the text, its colour, whether it is bold
+
 
 # --- For people ---
 
 
-def lines(changes: Sequence[Change]) -> Iterator[str]:
-    """What changed, a line each, coloured, and how much at the end."""
+def lines(changes: Sequence[Change]) -> Iterator[Line]:
+    """What changed, a line each, and how much at the end; as `printing.print_line` takes it."""
     for change in changes:
         yield _line(change)
     directions = Counter(change.direction for change in changes)
     counts = [f"{directions[direction]} {direction}" for direction in _MARKS]
     risky = sum(one.direction == LOOSER and one.risk is not None for one in changes)
-    yield ", ".join(counts) + (f"; risky: {risky}" if risky else "")
+    yield ", ".join(counts) + (f"; risky: {risky}" if risky else ""), None, False
 
 
-def _line(change: Change) -> str:
+def _line(change: Change) -> Line:
     direction = change.direction
     marked = "!" if direction == LOOSER and change.risk else " "
     parts = [f"{_MARKS[direction]}{marked} {_subject(change):{_WIDTH}} {_answers_text(change)}"]
@@ -58,7 +58,7 @@ def _line(change: Change) -> str:
         parts.append("(not known here as a call)")
     if direction == LOOSER and change.risk:
         parts.append(f"[{change.risk.name}: {change.risk.reason}]")
-    return click.style("  ".join(parts), fg=_COLOURS[direction], bold=marked == "!")
+    return "  ".join(parts), _COLOURS[direction], marked == "!"
 
 
 def _answers_text(change: Change) -> str:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import Dict, Mapping, Optional, Sequence, Tuple
@@ -16,6 +15,7 @@ from tracer.capabilities.required import required
 from tracer.cli import complain, options
 from tracer.cli.bases import base
 from tracer.cli.given import all_as_engines_read, file_and_name, refuse_twice
+from tracer.cli.printing import print_json, print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
@@ -154,9 +154,9 @@ def _print_text(found: _Found) -> None:
     for path, remarks in found.items():
         for one in remarks:
             line = f"{path}: {one.place}: {one.severity}: {one.message} [{one.code}]"
-            click.echo(printable(f"{line} -> {one.remedy}", _LINE))
+            print_line(printable(f"{line} -> {one.remedy}", _LINE))
     severities = [one.severity for some in found.values() for one in some]
-    click.echo(", ".join(f"{one}s: {severities.count(one)}" for one in SEVERITIES))
+    print_line(", ".join(f"{one}s: {severities.count(one)}" for one in SEVERITIES))
 
 
 def _print_json(found: _Found) -> None:
@@ -176,7 +176,7 @@ def _print_json(found: _Found) -> None:
             for one in remarks
         ],
     }
-    click.echo(json.dumps(document, indent=1))
+    print_json(document)
 
 
 def _print_sarif(found: _Found) -> None:
@@ -188,7 +188,7 @@ def _print_sarif(found: _Found) -> None:
         inside = f"{name}: " if name else ""
         named = (replace(remark, place=f"{inside}{remark.place}") for remark in remarks)
         by_file[file] = (*by_file.get(file, ()), *named)
-    click.echo(json.dumps(document(by_file), indent=1))
+    print_json(document(by_file))
 
 
 _PRINTERS = {_TEXT: _print_text, _JSON: _print_json, _SARIF: _print_sarif}

@@ -12,6 +12,7 @@ from tracer import files
 from tracer.cli import complain
 from tracer.cli.bases import base
 from tracer.cli.given import STANDARD_OUTPUT, profiles_in
+from tracer.cli.printing import print_document
 from tracer.profile import combine, formats
 from tracer.profile.combine import Conflict
 
@@ -98,7 +99,7 @@ def sentence(conflict: Conflict, paths: Sequence[str]) -> str:
 def write(text: str, output: str) -> None:
     """A profile to a file, or to standard output for "-"."""
     if output == STANDARD_OUTPUT:
-        click.echo(text, nl=False)
+        print_document(text)
         return
     with files.prepare(output, formats.is_profile) as destination:
         destination.write(text)

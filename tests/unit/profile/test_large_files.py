@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
         ("masks", ["diff", SMALL, "FILE"], 1, "not broken down", ""),
         ("names", ["diff", SMALL, "FILE"], 1, ", 0 changed, 1 stricter", ""),
         ("architectures", ["lint", "FILE"], 1, "unloadable", ""),
-        ("architectures", ["check", "FILE", RECORDING], 2, "", "refuses the profile: the architecture"),
+        ("architectures", ["check", "FILE", RECORDING], 2, "", "refuses the profile: the arch"),
         ("names", ["merge", "FILE", SMALL], 0, '"c20000"', None),
         ("capabilities", ["diff", SMALL, "FILE"], 1, "not broken down", ""),
         ("digits", ["lint", "FILE"], 2, "", ""),
