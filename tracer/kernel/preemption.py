@@ -18,6 +18,8 @@ what matters is whether preemption is off where the guard is taken:
   Skipped runs are counted here as well (trace_call_bpf, since 6.7: dd8657894c11). Our own
   processes hold their processor meanwhile (`bpf.hold_processor`); other users of BPF do not.
 - fexit: on, and counted (kernel/bpf/trampoline.c): checks of capabilities, before 6.14.
+- kprobes: off (kprobe_ftrace_handler); the guard is that of trace events. So they note checks of
+  capabilities where preempt=full is in force (`needs_kprobe`).
 
 The kernel's version is not asked which of these it is: a program that reads the preemption count
 answers that (`is_preemptible`). CLASSIC and HELD say how each tracepoint is taken if it is.
@@ -94,6 +96,34 @@ def is_preemptible() -> Optional[bool]:
         image.keep_text(key, str(answer))
         return answer
     return None
+
+
+def needs_kprobe(types: btf.TypeInformation) -> bool:
+    """
+    Whether the kernel preempts programs where functions return, and a kprobe can be had instead.
+
+    A kprobe runs with preemption off; the kernel counts its skipped runs since 6.7, when links got
+    to say so (3acf8ace6823). Where nobody can tell, fexit stays: what it skips is counted anyway.
+    """
+    if types.offset("bpf_link_info", "kprobe_multi.missed") is None:
+        return False
+    return can_preempt(types) and perf.KPROBES.exists() and _is_switched_on()
+
+
+def _is_switched_on() -> bool:
+    """Whether preemption is on: "none voluntary (full)", kernel/sched/core.c, or not to choose."""
+    try:
+        directory = perf.unplaced("debugfs")
+        try:
+            file = os.open("sched/preempt", os.O_RDONLY, dir_fd=directory)
+            with open(file, encoding="ascii") as modes:
+                return bool({"(full)", "(lazy)"} & set(modes.read().split()))
+        finally:
+            os.close(directory)
+    except FileNotFoundError:
+        return True  # CONFIG_PREEMPT without CONFIG_PREEMPT_DYNAMIC, or PREEMPT_RT
+    except OSError:
+        return False
 
 
 def _may_preempt_program(types: btf.TypeInformation) -> bool:

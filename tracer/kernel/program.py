@@ -44,13 +44,15 @@ class Source:
     A C file of `bpf/`: its programs, each with the raw tracepoint that it belongs to, and its maps.
 
     The programs are attached in this order. Those that are among `returns` belong to where that
-    function returns instead; `iterators` run when their link is read, for each object of that name.
+    function returns instead, those among `entries` to where it begins (a kprobe); `iterators` run
+    when their link is read, for each object of that name.
     """
 
     file: str
     programs: Mapping[str, str]
     maps: Tuple[str, ...]
     returns: FrozenSet[str] = frozenset()
+    entries: FrozenSet[str] = frozenset()
     iterators: FrozenSet[str] = frozenset()
 
 
@@ -143,7 +145,7 @@ def load(
     loaded = Loaded({}, {}, {})
     try:
         targets = {name: _target(types, source, name) for name in source.programs}
-        _fill(loaded, compiled, targets, shared)
+        _fill(loaded, source, compiled, targets, shared)
     except OSError as error:
         loaded.close()
         raise _refused(error) from error
@@ -170,6 +172,8 @@ def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[i
     name = source.programs[program]
     if program in source.returns:
         return layout.function_type(types, name), bpf.TRACE_FEXIT
+    if program in source.entries:
+        return 0, bpf.KPROBE
     if program in source.iterators:
         return layout.function_type(types, f"bpf_iter_{name}"), bpf.TRACE_ITER
     if preemption.is_classic():
@@ -179,11 +183,12 @@ def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[i
     return layout.tracepoint_type(types, name), bpf.TRACE_RAW_TP
 
 
-def _attached(program: int, target: Tuple[int, int]) -> int:
+def _attached(program: int, target: Tuple[int, int], name: str) -> int:
+    """Attach a program; `name` is the function's that a kprobe belongs to."""
     number, kind = target
-    if kind != bpf.PERF_EVENT:
+    if kind not in (bpf.PERF_EVENT, bpf.KPROBE):
         return bpf.attach_tracing(program, kind)
-    event = perf.opened(number)
+    event = perf.opened(number) if kind == bpf.PERF_EVENT else perf.opened_kprobe(name)
     try:
         return bpf.attach_event(program, event)
     finally:
@@ -258,6 +263,7 @@ def _image(source: Source, constants: Mapping[str, int]) -> image.Image:
 
 def _fill(
     loaded: Loaded,
+    source: Source,
     compiled: image.Image,
     targets: Mapping[str, Tuple[int, int]],
     shared: Mapping[str, int],
@@ -269,7 +275,7 @@ def _fill(
         code = compiled.programs[name].linked({**loaded.maps, **shared})
         loaded.programs[name] = _program(name, code, *target)
     for name, target in targets.items():
-        loaded.links[name] = _attached(loaded.programs[name], target)
+        loaded.links[name] = _attached(loaded.programs[name], target, source.programs[name])
 
 
 def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:
