@@ -1,8 +1,8 @@
 """
 The classic way to a tracepoint: through an event of perf, whose number tracefs knows.
 
-What belongs here: that number, and perf_event_open(2). What does not: the program that is attached
-to the event (`bpf`), and when this way is taken (`preemption`).
+What belongs here: that number, perf_event_open(2), and attaching a program to what it opens. What
+does not: when this way is taken (`preemption`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import os
 import struct
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Tuple
+
+from tracer.kernel import bpf
 
 TRACEFS = "/sys/kernel/tracing"
 
@@ -113,3 +115,20 @@ def is_reachable() -> bool:
     with suppress(OSError):
         return number("raw_syscalls", "sys_enter") > 0
     return False
+
+
+def attached(program: int, target: Tuple[int, int], name: str) -> int:
+    """
+    Attach a program; the link's descriptor. Raises OSError.
+
+    `target`: what it attaches to, and how, as `bpf.load_tracing` has them; with PERF_EVENT, the
+    number of a trace event. `name`: the function's that a kprobe belongs to.
+    """
+    number, kind = target
+    if kind not in (bpf.PERF_EVENT, bpf.KPROBE):
+        return bpf.attach_tracing(program, kind)
+    event = opened(number) if kind == bpf.PERF_EVENT else opened_kprobe(name)
+    try:
+        return bpf.attach_event(program, event)
+    finally:
+        os.close(event)

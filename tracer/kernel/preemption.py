@@ -79,6 +79,19 @@ def is_classic() -> bool:
     return bool(is_preemptible()) and perf.is_reachable()
 
 
+def place_of(types: btf.TypeInformation, tracepoint: str) -> Tuple[int, int]:
+    """
+    What a program for this raw tracepoint attaches to, and how: see `perf.attached`.
+
+    Raises HostError, and OSError where there is no such trace event.
+    """
+    if is_classic():
+        if tracepoint in CLASSIC:
+            return perf.number(CLASSIC[tracepoint], tracepoint), bpf.PERF_EVENT
+        tracepoint = HELD[tracepoint]
+    return layout.tracepoint_type(types, tracepoint), bpf.TRACE_RAW_TP
+
+
 def is_preemptible() -> Optional[bool]:
     """
     Whether the kernel may preempt a program at a raw tracepoint; None if that cannot be told.

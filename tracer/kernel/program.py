@@ -23,6 +23,7 @@ from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tupl
 
 from tracer.errors import HostError
 from tracer.kernel import bpf, btf, image, layout, perf, preemption
+from tracer.kernel.diagnostics import kept_output
 from tracer.kernel.sources import bpf_directory
 
 CAPACITY: Mapping[str, int] = MappingProxyType(
@@ -176,23 +177,7 @@ def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[i
         return 0, bpf.KPROBE
     if program in source.iterators:
         return layout.function_type(types, f"bpf_iter_{name}"), bpf.TRACE_ITER
-    if preemption.is_classic():
-        if name in preemption.CLASSIC:
-            return perf.number(preemption.CLASSIC[name], name), bpf.PERF_EVENT
-        name = preemption.HELD[name]
-    return layout.tracepoint_type(types, name), bpf.TRACE_RAW_TP
-
-
-def _attached(program: int, target: Tuple[int, int], name: str) -> int:
-    """Attach a program; `name` is the function's that a kprobe belongs to."""
-    number, kind = target
-    if kind not in (bpf.PERF_EVENT, bpf.KPROBE):
-        return bpf.attach_tracing(program, kind)
-    event = perf.opened(number) if kind == bpf.PERF_EVENT else perf.opened_kprobe(name)
-    try:
-        return bpf.attach_event(program, event)
-    finally:
-        os.close(event)
+    return preemption.place_of(types, name)
 
 
 def lasting(capacity: Mapping[str, int]) -> Dict[str, int]:
@@ -275,7 +260,7 @@ def _fill(
         code = compiled.programs[name].linked({**loaded.maps, **shared})
         loaded.programs[name] = _program(name, code, *target)
     for name, target in targets.items():
-        loaded.links[name] = _attached(loaded.programs[name], target, source.programs[name])
+        loaded.links[name] = perf.attached(loaded.programs[name], target, source.programs[name])
 
 
 def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:
@@ -330,7 +315,7 @@ def _module(source: str, flags: List[str]) -> Any:
     bcc = _bcc()
     directory = bpf_directory()
     text = _whole(directory, source).encode()
-    with _surroundings(str(directory / "include")), _diagnostics() as diagnostics:
+    with _surroundings(str(directory / "include")), kept_output() as diagnostics:
         try:
             return bcc.BPF(text=text, cflags=[f"-I{directory}", *flags])
         except Exception as error:  # bcc raises nothing narrower
@@ -400,27 +385,6 @@ def _surroundings(kernel_source: str) -> Iterator[None]:
         os.close(here)
         del os.environ["BCC_KERNEL_SOURCE"]
         os.environ.update(before)
-
-
-@contextmanager
-def _diagnostics() -> Iterator[Any]:
-    """Keep what is printed on file descriptors 1 and 2; yields a function that returns it."""
-    kept = os.memfd_create("diagnostics")
-    real: Dict[int, int] = {number: os.dup(number) for number in (1, 2)}
-
-    def said() -> str:
-        size = os.fstat(kept).st_size
-        return os.pread(kept, size, 0).decode(errors="replace")
-
-    try:
-        for number in real:
-            os.dup2(kept, number)
-        yield said
-    finally:
-        for number, original in real.items():
-            os.dup2(original, number)
-            os.close(original)
-        os.close(kept)
 
 
 def version() -> Tuple[str, str]:
