@@ -7,8 +7,8 @@ a run makes it skip all runs of the tasks that come next on that processor: thou
 what matters is whether preemption is off where the guard is taken:
 
 - Raw tracepoints on system calls: off, until 7.2 (439ebd5b5708 "bpf: Add sleepable support for raw
-  tracepoint programs"; __BPF_DECLARE_TRACE_SYSCALL, include/trace/bpf_probe.h). 6.13 made these tracepoints themselves preemptible (a363d27cdbc2), but no
-  program at them (4aadde89d81f).
+  tracepoint programs"; __BPF_DECLARE_TRACE_SYSCALL, include/trace/bpf_probe.h). 6.13 made these
+  tracepoints themselves preemptible (a363d27cdbc2), but no program at them (4aadde89d81f).
 - Other raw tracepoints: off, until 7.0 (a46023d5616e "tracing: Guard __DECLARE_TRACE() use of
   __DO_TRACE_CALL() with SRCU-fast", f7d327654b88 "bpf: Have __bpf_trace_run() use
   rcu_read_lock_dont_migrate()").
@@ -116,7 +116,8 @@ def needs_kprobe(types: btf.TypeInformation) -> bool:
     Whether the kernel preempts programs where functions return, and a kprobe can be had instead.
 
     A kprobe runs with preemption off. The kernel counts its skipped runs since 6.7, in a series
-    that also let links say so (e2b2cd592adb), which is the sign asked for here. Where nobody can tell, fexit stays: what it skips is counted anyway.
+    that also let links say so (e2b2cd592adb), which is the sign asked for here. Where nobody can
+    tell, fexit stays: what it skips is counted anyway.
     """
     if types.offset("bpf_link_info", "kprobe_multi.missed") is None:
         return False
