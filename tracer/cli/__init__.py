@@ -18,7 +18,7 @@ import click
 from tracer import __version__
 from tracer.cli import printing
 from tracer.cli.printing import complain as complain, say as say  # noqa: F401
-from tracer.errors import CommandError, SeccompTraceError
+from tracer.errors import CommandError, DocumentError, InputError, SeccompTraceError
 
 NAME = "seccomp-trace"
 
@@ -81,7 +81,7 @@ class Commands(click.Group):
         except SeccompTraceError as error:
             for line in error.lines:
                 complain(line)
-            return _failure(ctx)
+            return UNUSABLE if _is_about_a_file(error, ctx) else _failure(ctx)
 
     def make_context(self, *given: Any, **more: Any) -> click.Context:
         """What is asked for; --help and --version are printed here, and by nobody else."""
@@ -134,6 +134,12 @@ def _reserve_standard_streams() -> None:
         if descriptor > 2:
             os.close(descriptor)
             return
+
+
+# A file that cannot be used has the same exit code everywhere; generate is given nothing but files.
+def _is_about_a_file(error: SeccompTraceError, ctx: click.Context) -> bool:
+    generating = ctx.invoked_subcommand == "generate"
+    return isinstance(error, InputError if generating else DocumentError)
 
 
 def _failure(ctx: click.Context) -> int:
