@@ -25,7 +25,9 @@ from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.points import holds, points_for
 
 SOME = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 ALLOWED, DENIED = Answer(model.ALLOW), Answer(model.ERRNO, 1)
 
@@ -73,18 +75,41 @@ def test_whatever_a_call_can_notice_is_found(old: Profile, new: Profile, asked: 
     assert answers[0] == answers[1] or compare(old, new)
 
 
-@given(strategies.profiles(), strategies.profiles(), strategies.calls())
+def without_x32(profile: Profile) -> Profile:
+    """
+    The same for no x32 programs, whose filters libseccomp may write wrongly (`is_sound`).
+    """
+    return replace(
+        profile,
+        architectures=tuple(each for each in profile.architectures if each != syscalls.X32),
+        families=tuple(
+            replace(
+                family, members=tuple(each for each in family.members if each != syscalls.X32)
+            )
+            for family in profile.families
+        ),
+    )
+
+
+@given(
+    strategies.profiles().map(without_x32),
+    strategies.profiles().map(without_x32),
+    strategies.calls(),
+    st.data(),
+)
 @SOME
 def test_a_call_is_reported_exactly_if_it_is_answered_differently(
-    old: Profile, new: Profile, asked: Asked
+    old: Profile, new: Profile, asked: Asked, data: st.DataObject
 ):
     """
     The change that holds for a call has its answers before and after; else there is none.
     """
-    assume(isinstance(asked.syscall, str) and asked.syscall != "socketcall")
     named = {name for one in (old, new) for rule in one.rules for name in rule.names}
-    assume(asked.syscall in named)
-    assume(all(asked.architecture in (syscalls.X86_64, *named_by(one)) for one in (old, new)))
+    assume(named - {"socketcall"})
+    name = data.draw(st.sampled_from(sorted(named - {"socketcall"})))
+    both = {syscalls.X86_64} | named_by(old) & named_by(new)
+    architecture = data.draw(st.sampled_from(sorted(both)))
+    asked = replace(asked, syscall=name, architecture=architecture)
     answers = [outcome(one, asked, "none") for one in (old, new)]
     assume(not any(isinstance(one, str) for one in answers))
     assume(is_sound(old, asked) and is_sound(new, asked))
