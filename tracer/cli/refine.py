@@ -14,7 +14,10 @@ from tracer.cli.given import STANDARD_OUTPUT, baseline_in
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.profile import formats
 from tracer.profile.model import Profile
+from tracer.profile.reduce import allowed_names
 from tracer.profile.risks import risk_of
+from tracer.profile.unenforced import unenforced
+from tracer.recording import merge
 from tracer.text import printable
 
 if TYPE_CHECKING:
@@ -219,7 +222,10 @@ def write(
     known = {addition.name: addition for addition in found.additions}
     additions = [known.get(name, Addition(name, frozenset(), ())) for name in dict.fromkeys(names)]
     extended = refined(baseline, additions, found.origin)
-    for message in extended.messages:
+    whole = merge(*found.recordings)
+    wanted = {*names, *(seen.name for seen in whole.observations if seen.name)}
+    unknown = unenforced(wanted, whole.runs.values(), lambda: extended.profile)
+    for message in (*extended.messages, *unknown):
         complain(message)
     number = len(set(names) - set(extended.denied))
     put_down(extended.profile, place, output, f"{calls_text(number)} more than before")
@@ -258,6 +264,8 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
         complain(f"nothing was written: {'; '.join(found.problems)}")
         return NOTHING_WRITTEN
     for line in (*minimised_lines(found), *lasting):
+        complain(line)
+    for line in unenforced(allowed_names(found.profile), (), lambda: found.profile):
         complain(line)
     number = len(found.dropped)
     put_down(found.profile, place, output, f"{calls_text(number)} fewer, by {found.runs} runs")

@@ -64,11 +64,13 @@ class Subject:
         oldest: Release,
         needs: Optional[Needs] = None,
         floors: Sequence[Floor] = (),
+        must_start: bool = False,
     ) -> None:
         self.profile = profile
         self.oldest = oldest
         self.needs = needs
         self.floors = tuple(floors)
+        self.must_start = must_start
         self.root = _PLACES.get(profile.dialect, "$")
         self.architectures = set(hosts.named_by(profile)) or {syscalls.X86_64}
         self.by_call: Dict[str, List[Place]] = {}
