@@ -256,7 +256,8 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
         complain(f"run {run}: {left_out}: {'works' if works else 'does not work'}")
 
     lasting = list(trials.lasting_lines(plan.command, plan.call))
-    for line in lasting:
+    unknown = unenforced(allowed_names(wish.profile), (), lambda: wish.profile)
+    for line in (*lasting, *unknown):
         complain(line)
     with shelf() as files, Watchful() as signals, bench(complain) as tools:
         found = minimise(tools, plan, wish, files.put, signals, told)
@@ -264,8 +265,6 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
         complain(f"nothing was written: {'; '.join(found.problems)}")
         return NOTHING_WRITTEN
     for line in (*minimised_lines(found), *lasting):
-        complain(line)
-    for line in unenforced(allowed_names(found.profile), (), lambda: found.profile):
         complain(line)
     number = len(found.dropped)
     put_down(found.profile, place, output, f"{calls_text(number)} fewer, by {found.runs} runs")

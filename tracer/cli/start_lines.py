@@ -40,6 +40,7 @@ def start_lines(found: Starts, ignored: Ignored = Ignored()) -> Iterator[str]:
         yield (
             f"{NOTE:8} {floors[0].runtime:20} {described(floors)} was seen to call "
             f"{', '.join(names)}; whether it starts without was never measured: allow it to be sure"
+            f"{ignored.reason(names)}"
         )
 
 

@@ -103,6 +103,6 @@ def _message(answers: List[Tuple[str, str]]) -> str:
     newer = f"; libseccomp {release_text(max(releases))} knows {it}" if releases else ""
     return (
         f"{library_text(libseccomp.version())} of this host does not know {', '.join(names)}: "
-        f"runtimes here ignore the rule that allows {it}, and containers get {' or '.join(words)}"
+        f"runtimes that use it ignore the rule for {it}, and containers get {' or '.join(words)}"
         f"{newer}"
     )
