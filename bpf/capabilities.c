@@ -17,7 +17,8 @@
  * stack takes microseconds.
  *
  * Where there is no such tracepoint this runs when the function cap_capable returns (AT_RETURN), and
- * has its options, that flag among them.
+ * has its options, that flag among them. If the kernel preempts what runs there, it runs when that
+ * function begins instead (AT_ENTRY: a kprobe), and finds the answer as the function is about to.
  *
  * Beside the recorder that stays (RESIDENT) nobody makes room: the maps drop what has long not been
  * counted, which user space notices by what is missing. What is not root's has maps of its own, since
@@ -41,7 +42,15 @@
 #define NONE 0xffff
 
 /* What is asked, and the answer. */
-#if defined(CLASSIC) && !defined(AT_RETURN)
+#define CAP_OPT_NOAUDIT 2	/* include/linux/security.h */
+#if defined(AT_ENTRY)
+#define OWN_FRAMES 0
+#define CRED(ctx) DIRECT(u64, ctx, ARGUMENT_FIRST)
+#define NAMESPACE(ctx) DIRECT(u64, ctx, ARGUMENT_SECOND)
+#define CAPABILITY(ctx) DIRECT(u32, ctx, ARGUMENT_THIRD)
+#define OPTIONS(ctx) DIRECT(u32, ctx, ARGUMENT_FOURTH)
+#define ANSWER(ctx) future_answer((const void *)CRED(ctx), (const void *)NAMESPACE(ctx), CAPABILITY(ctx))
+#elif defined(CLASSIC) && !defined(AT_RETURN)
 #define OWN_FRAMES 0		/* the stack begins at the tracepoint: perf_fetch_caller_regs */
 #define CRED(ctx) EVENT(u64, ctx, EVENT_CRED)
 #define NAMESPACE(ctx) EVENT(u64, ctx, EVENT_NAMESPACE)
@@ -55,7 +64,6 @@
 #ifdef AT_RETURN
 #define CAPABILITY(ctx) (ctx)[2]
 #define OPTIONS(ctx) (ctx)[3]
-#define CAP_OPT_NOAUDIT 2	/* include/linux/security.h */
 #else
 #define CAPABILITY(ctx) (ctx)[3]
 #endif
@@ -103,6 +111,32 @@ BPF_F_TABLE("hash", u64, struct holder, holders, MAX_HOLDERS, BPF_F_NO_PREALLOC)
 #endif
 BPF_ARRAY(check_state, struct check_state, 1);
 BPF_PERCPU_ARRAY(blank_check, struct check, 1);
+
+#ifdef AT_ENTRY
+#define MAX_NESTED 33		/* user namespaces in each other: create_user_ns, kernel/user_namespace.c */
+
+/* What cap_capable answers, security/commoncap.c. */
+static __always_inline s32 future_answer(const void *cred, const void *namespace, u32 capability)
+{
+	const void *own = peek(cred, CRED_NAMESPACE), *parent;
+	u32 level = peek_word(own, USER_NAMESPACE_LEVEL);
+
+	PLAIN_LOOP
+	for (u32 up = 0; up < MAX_NESTED; up++) {
+		AS_IT_IS(up);	/* one condition at a time */
+		if (namespace == own)
+			return (u64)peek(cred, CRED_EFFECTIVE) >> (capability & 63) & 1 ? 0 : -1;
+		if (peek_word(namespace, USER_NAMESPACE_LEVEL) <= level)
+			return -1;
+		parent = peek(namespace, USER_NAMESPACE_PARENT);
+		if (parent == own && peek_word(namespace, USER_NAMESPACE_OWNER) ==
+				     peek_word(cred, CRED_EUID))
+			return 0;
+		namespace = parent;
+	}
+	return -1;
+}
+#endif
 
 /* A check that is being looked at. */
 struct asked {
@@ -357,7 +391,7 @@ static __always_inline void consider(u64 *ctx, const struct thread *self, const 
 /* Whether the kernel says that it means a check. */
 static __always_inline u32 audit_of(const u64 *ctx)
 {
-#ifdef AT_RETURN
+#ifdef OPTIONS
 	return OPTIONS(ctx) & CAP_OPT_NOAUDIT ? UNAUDITED : AUDITED;
 #else
 	return UNTOLD;

@@ -38,7 +38,7 @@
  * What a program returns. At a classic tracepoint 0 hides the event from everybody else who looks at
  * it with perf (perf_trace_run_bpf_submit, kernel/events/core.c).
  */
-#if defined(CLASSIC) && !defined(AT_RETURN)
+#if (defined(CLASSIC) && !defined(AT_RETURN)) || defined(AT_ENTRY)
 #define PASS 1
 #else
 #define PASS 0

@@ -28,6 +28,23 @@ ARM = "SCMP_ARCH_ARM"
 X32_BIT = 1 << 30
 
 _TABLE_OF = {X86_64: "x86_64", X86: "i386", X32: "x32", AARCH64: "arm64", ARM: "arm"}
+# Those on which nothing is recorded, for profiles that name them. The kernel has one table for
+# both byte orders.
+_FOREIGN_TABLE_OF = {
+    "SCMP_ARCH_MIPS64": "mips64",
+    "SCMP_ARCH_MIPS": "mipso32",
+    "SCMP_ARCH_MIPS64N32": "mips64n32",
+    "SCMP_ARCH_MIPSEL64": "mips64",
+    "SCMP_ARCH_MIPSEL": "mipso32",
+    "SCMP_ARCH_MIPSEL64N32": "mips64n32",
+    "SCMP_ARCH_PPC64": "powerpc64",
+    "SCMP_ARCH_PPC": "powerpc",
+    "SCMP_ARCH_PPC64LE": "powerpc64",
+    "SCMP_ARCH_RISCV64": "riscv64",
+    "SCMP_ARCH_S390X": "s390x",
+    "SCMP_ARCH_S390": "s390",
+    "SCMP_ARCH_LOONGARCH64": "loongarch64",
+}
 
 # Calls that have a number and a name but no implementation, so that the kernel answers ENOSYS and
 # the package leaves them out. A program may still ask for them, and the filter is asked about
@@ -109,6 +126,34 @@ def number_of(architecture: str, name: str) -> Optional[int]:
 def names(architecture: str) -> FrozenSet[str]:
     """Return every name that the architecture knows; none for an unknown architecture."""
     return frozenset(_numbers_by_name(architecture))
+
+
+def may_have(architecture: str, name: str) -> bool:
+    """
+    Say whether a kernel of this architecture has the call, or may have it: a name that no table
+    knows may be that of a newer call.
+    """
+    table = _FOREIGN_TABLE_OF.get(architecture)
+    if table is None:
+        known = architecture in _TABLE_OF and number_of(architecture, name) is None
+        return not (known and is_known(name))
+    return name in _packaged_names(table) or name not in _named_by_tables()
+
+
+def is_known(name: str) -> bool:
+    """Say whether any architecture is known to have the call."""
+    return name in _named_by_tables() or any(name in calls for calls in _UNIMPLEMENTED.values())
+
+
+@lru_cache(maxsize=None)
+def _packaged_names(table: str) -> FrozenSet[str]:
+    return frozenset(_packaged_table(table))
+
+
+@lru_cache(maxsize=None)
+def _named_by_tables() -> FrozenSet[str]:
+    known = [names(architecture) for architecture in _TABLE_OF]
+    return frozenset().union(*known, *map(_packaged_names, _FOREIGN_TABLE_OF.values()))
 
 
 def architectures() -> FrozenSet[str]:

@@ -24,7 +24,9 @@ from tests.unit.profile.defaults import default_text
 from tracer import syscalls
 from tracer.profile import decide as deciding
 from tracer.profile import formats, model
+from tracer.profile.combine import merge
 from tracer.profile.decide import Answer, decide
+from tracer.profile.fallbacks import ENOSYS
 from tracer.profile.floors import permitted, shipped
 from tracer.profile.model import Condition, Profile, Rule
 
@@ -199,6 +201,47 @@ def test_contradicting_rules_keep_a_container_from_starting(
     done = engine.run("run", "--rm", *engine.security(path), busybox(engine), "true", check=False)
 
     assert done.returncode != 0
+
+
+def test_the_native_architecture_keeps_a_container_from_starting(
+    engine: Engine, busybox: ImageLoader, tmp_path: Path
+):
+    """
+    No runtime takes SCMP_ARCH_NATIVE, beside whatever else a profile names.
+    """
+    path = tmp_path / "profile.json"
+    profile = Profile(model.ALLOW, architectures=(syscalls.X86_64, "SCMP_ARCH_NATIVE"))
+    path.write_text(formats.write(profile))
+
+    done = engine.run("run", "--rm", *engine.security(path), busybox(engine), "true", check=False)
+
+    assert done.returncode != 0
+    assert "NATIVE" in done.stderr
+
+
+def test_without_architectures_i386_is_killed_and_a_merged_enosys_is_answered(
+    engine: Engine, busybox: ImageLoader, tmp_path: Path
+):
+    """
+    The host's own architecture is filtered alone, and clone3 answered as an input of merge does.
+    """
+    allowed = NEEDED | permitted(shipped()) | {"getpid"}
+    first = Profile(model.ERRNO, (Rule(tuple(sorted(allowed)), model.ALLOW),))
+    merged = merge(first, Profile(model.ERRNO, (Rule(("clone3",), model.ERRNO, errno=ENOSYS),)))
+    path = tmp_path / "profile.json"
+    path.write_text(formats.write(merged.profile))
+    asked = [
+        *(Ask(syscalls.X86_64, name, (MINUS_ONE,)) for name in ("clone3", "getpid")),
+        Ask(syscalls.X86, "getpid", ()),
+    ]
+
+    options = ("--rm", *engine.security(path))
+    done = engine.run("run", *options, busybox(engine), "asks", *map(str, asked))
+
+    missing, allows, killed = done.stdout.splitlines()
+    assert missing == str(-ENOSYS)
+    assert int(allows) > 0
+    assert killed == f"signal {SIGSYS}"
 
 
 def _outcomes(engine: Engine, image: str, profile: str) -> List[str]:

@@ -81,8 +81,8 @@ def assert_harmless(terminal: Terminal) -> None:
 
 def test_a_hostile_monitor(seccomp_trace: SeccompTrace, tmp_path: Path):
     """
-    A false conmon, whose arguments name a container as nastily as they can, is recorded under that
-    name; what is said and how files are called is harmless.
+    A false conmon, whose arguments name a container and a runtime as nastily as they can, is recorded
+    under that name; messages and file names are harmless. Nobody has measured that runtime.
     """
     (tmp_path / "bin").mkdir()
     conmon = tmp_path / "bin" / "conmon"
@@ -98,14 +98,14 @@ def test_a_hostile_monitor(seccomp_trace: SeccompTrace, tmp_path: Path):
         *("run", "-o", "./", "--", str(conmon), "-c", inside, "-n", name, "-r", f"/bin/{EVIL}")
     )
 
-    assert done.returncode == 0, done.stderr
-    assert harmless(done.stderr)
+    assert done.returncode == 125, done.stderr
+    assert "was never measured" in done.stderr and harmless(done.stderr)
     (path,) = tmp_path.glob("*.recording.json")
     recording = read_complete(path)
     assert [run.container_name for run in recording.runs.values()] == [name]
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", path.name)
     assert sorted(one.name for one in tmp_path.iterdir()) == sorted(
-        ["bin", path.name, path.name.replace(".recording.", ".seccomp.")]
+        ["bin", path.name, path.name.replace(".recording.", ".seccomp.") + ".incomplete"]
     )
 
 

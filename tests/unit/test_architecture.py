@@ -38,6 +38,21 @@ DOORS = {
     "yaml": ("profile.yaml",),
 }
 
+# What reaches a terminal, and who may use it: whoever else did could forget to make it harmless.
+WAYS_OUT = (
+    *("print", "click.echo", "click.secho", "click.confirm", "click.prompt", "click.style"),
+    *("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__", "os.write", "open(1)"),
+    *("warnings.warn", "traceback.print_exc", "syslog.syslog", "logging.getLogger"),
+)
+MAY_PRINT = {
+    "cli.printing": ("click.echo", "click.confirm", "click.style", "sys.stdout", "sys.stderr"),
+    "cli.life": ("sys.stderr",),  # where `report.life` draws
+    "cli.results": ("open(1)",),  # a document
+    "files": ("os.write",),  # into files
+    "hook.saying": ("os.write", "syslog.syslog"),
+    "session.resident": ("os.write",),  # into a directory of the kernel's
+}
+
 
 def modules() -> dict[str, Path]:
     """
@@ -125,6 +140,37 @@ def test_a_third_party_is_imported_through_its_door(module: str):
         if top != "tracer" and not is_standard(top):
             assert top in DOORS, f"{top} has no door"
             assert is_within(module, DOORS[top]), name
+
+
+def ways_out_of(path: Path) -> set[str]:
+    """
+    The ways to a terminal that a module uses, by the names in WAYS_OUT.
+    """
+    return {_dotted(node) for node in ast.walk(ast.parse(path.read_text()))} & {*WAYS_OUT}
+
+
+def _dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    if isinstance(node, ast.Call) and _dotted(node.func) == "open" and node.args:
+        return f"open({ast.unparse(node.args[0])})"
+    if isinstance(node, ast.ImportFrom) and node.module in ("click", "sys", "warnings"):
+        return next((name for name in _names_in(node) if name in WAYS_OUT), "")
+    return ""
+
+
+def _names_in(node: ast.ImportFrom) -> Iterator[str]:
+    return (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_messages_leave_by_one_door(module: str):
+    """
+    No module prints by itself; commands print through `cli.printing`, which makes lines harmless.
+    """
+    assert ways_out_of(MODULES[module]) == {*MAY_PRINT.get(module, ())}
 
 
 def test_every_rule_is_about_something():

@@ -11,14 +11,16 @@ import errno
 import importlib
 import os
 import sys
-from contextlib import suppress
 from typing import Any, List, Optional
 
 import click
 
 from tracer import __version__
-from tracer.errors import CommandError, SeccompTraceError
-from tracer.text import printable
+from tracer.cli import printing
+from tracer.cli.printing import complain as complain, say as say  # noqa: F401
+from tracer.errors import CommandError, DocumentError, InputError, SeccompTraceError
+
+NAME = "seccomp-trace"
 
 # command: what `seccomp-trace --help` says of it. Its file is tracer/cli/NAME.py.
 COMMANDS = {
@@ -51,8 +53,6 @@ PIPE_CLOSED = 141
 # What write(2) says of a full disk, a full quota, a limit on files' size or a broken device.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-LINE_LIMIT = 4000
-
 
 class Commands(click.Group):
     """A group that knows its commands' names, and imports one when it is called."""
@@ -81,7 +81,7 @@ class Commands(click.Group):
         except SeccompTraceError as error:
             for line in error.lines:
                 complain(line)
-            return _failure(ctx)
+            return UNUSABLE if _is_about_a_file(error, ctx) else _failure(ctx)
 
     def make_context(self, *given: Any, **more: Any) -> click.Context:
         """What is asked for; --help and --version are printed here, and by nobody else."""
@@ -97,7 +97,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="seccomp-trace")
+@click.version_option(__version__, prog_name=NAME)
 def cli() -> None:
     """Record what a container asks of the kernel, and write the profile that starts it again."""
 
@@ -113,12 +113,14 @@ def main() -> None:
     reads what is printed any more.
     """
     _reserve_standard_streams()
+    printing.prepare_streams()
+    sys.excepthook = printing.complain_of_fault
     try:
-        status = cli(standalone_mode=False)
+        status = cli(prog_name=NAME, standalone_mode=False)
     except click.exceptions.Exit as end:
         status = end.exit_code
     except click.ClickException as error:
-        error.show()
+        printing.complain_of_usage(error)
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = INTERRUPTED
@@ -132,6 +134,12 @@ def _reserve_standard_streams() -> None:
         if descriptor > 2:
             os.close(descriptor)
             return
+
+
+# A file that cannot be used has the same exit code everywhere; generate is given nothing but files.
+def _is_about_a_file(error: SeccompTraceError, ctx: click.Context) -> bool:
+    generating = ctx.invoked_subcommand == "generate"
+    return isinstance(error, InputError if generating else DocumentError)
 
 
 def _failure(ctx: click.Context) -> int:
@@ -150,18 +158,3 @@ def _unprinted(error: OSError, status: int) -> int:
         return PIPE_CLOSED
     complain(f"standard output: cannot be written: {error.strerror}")
     return status
-
-
-def complain(problem: object) -> None:
-    """One harmless line to standard error."""
-    say(f"seccomp-trace: {printable(str(problem), LINE_LIMIT)}\n")
-
-
-def say(text: str) -> None:
-    """
-    Text to standard error.
-
-    That it cannot be written there, to a terminal that is gone, is no reason to lose a recording.
-    """
-    with suppress(OSError):
-        click.echo(text, err=True, nl=False)

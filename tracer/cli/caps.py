@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Iterator, Optional, Tuple
 
 import click
@@ -16,6 +15,7 @@ from tracer.capabilities.required import required as what_is_required
 from tracer.cli import complain, holdings, options, recorded
 from tracer.cli import required as writing
 from tracer.cli import subject
+from tracer.cli.printing import print_document, print_json, print_line
 from tracer.cli.results import incomplete_lines
 from tracer.container.first_process import Running
 from tracer.container.process import last_capability, read_members, read_process
@@ -45,7 +45,7 @@ def decode(words: Tuple[str, ...]) -> int:
     if named:
         masks.append(names.mask_of(named, last))
     for mask in masks:
-        click.echo(names.decoded(mask, last))
+        print_line(names.decoded(mask, last))
     return 0
 
 
@@ -93,10 +93,10 @@ def show(pid: Optional[int], engine: Optional[str], form: str, word: Optional[st
     last = last_capability()
     if form == "json":
         whole = {"container": _document(running), "engine": engine}
-        click.echo(json.dumps({**whole, "held": holdings.document(held, engine, last)}, indent=1))
+        print_json({**whole, "held": holdings.document(held, engine, last)})
         return 0
     for line in (*_head(running), *holdings.lines(held, engine, last, why)):
-        click.echo(line)
+        print_line(line)
     return 0
 
 
@@ -105,10 +105,10 @@ def _show_recorded(path: str, form: str) -> None:
     if not any(run.capabilities for run in whole.runs.values()):
         raise subject.unrecorded(whole)
     if form == "json":
-        click.echo(json.dumps({"recording": path, "runs": recorded.document(whole)}, indent=1))
+        print_json({"recording": path, "runs": recorded.document(whole)})
         return
     for line in recorded.lines(whole):
-        click.echo(line)
+        print_line(line)
 
 
 def _head(running: Optional[Running]) -> Iterator[str]:
@@ -180,8 +180,11 @@ def required(
     found = with_baseline(found, wanted)
     for line in _doubts(found, len(whole.runs)):
         complain(line)
-    text = "\n".join(writing.lines(found)) if form == "text" else writing.FORMATS[form](found)
-    click.echo(text)
+    if form != "text":
+        print_document(writing.FORMATS[form](found) + "\n")
+        return 0
+    for line in writing.lines(found):
+        print_line(line)
     return 0
 
 

@@ -15,8 +15,10 @@ from tracer.capabilities.held import held_by
 from tracer.capabilities.names import known_names
 from tracer.capabilities.required import required
 from tracer.cli import complain, options
+from tracer.cli.bases import base
 from tracer.cli.differences import answer_text, architectures_text
 from tracer.cli.given import profile_in, refuse_twice
+from tracer.cli.printing import print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.cli.start_lines import DENIED, NOTE, start_lines
@@ -58,6 +60,7 @@ _NAMED_AT_MOST = 4
 )
 @options.libseccomp("The release of the host's libseccomp. [this host's]")
 @options.judged_engine
+@base
 @click.argument("profile")
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 def check(
@@ -94,8 +97,8 @@ def check(
         ignored(judged, release),
     )
     for line in (*_denial_lines(found, whole), *start_lines(found.starts, found.ignored)):
-        click.echo(line)
-    click.echo(_summary(found, whole))
+        print_line(line)
+    print_line(_summary(found, whole))
     return 1 if found.denied or found.failing else 0
 
 

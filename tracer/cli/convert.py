@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import sys
 from typing import Callable, Dict, FrozenSet, Mapping, Optional, Tuple
 
 import click
@@ -16,8 +15,10 @@ from tracer import document, files, syscalls
 from tracer.capabilities.defaults import DOCKER
 from tracer.capabilities.given import named_sets
 from tracer.cli import complain
-from tracer.cli.given import STANDARD_OUTPUT, text_of
-from tracer.errors import DocumentError, InputError, OutputError
+from tracer.cli.bases import base
+from tracer.cli.given import STANDARD_OUTPUT, file_and_name, profile_in
+from tracer.cli.printing import print_document
+from tracer.errors import DocumentError, InputError
 from tracer.profile import bpf, documents, formats, model, systemd
 from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.convert import BPF, SYSTEMD, TARGETS, Container
@@ -42,6 +43,7 @@ _BY_WORD: Dict[str, str] = {
     help="The container's bounding set; default,CAP_X adds to the usual one, which is docker's.",
 )
 @click.option("--kernel", metavar="MAJOR.MINOR", help="The host's. [new enough]")
+@base
 @click.argument("profile")
 def convert(
     target: str,
@@ -67,7 +69,7 @@ def convert(
         None if kernel is None else _kernel(kernel),
         _MACHINES.get(platform.machine(), syscalls.X86_64),
     )
-    given = formats.read(text_of(profile, formats.READ_LIMIT), profile)
+    given = profile_in(profile)
     around = _config_at(output) if target == model.OCI else None
     result = convert_profile(given, target, container, name=_name(profile), around=around)
     problems = tuple(f"{profile}: lost in {target}: {loss}" for loss in result.losses)
@@ -85,20 +87,10 @@ def convert(
 
 def _write(content: bytes, output: str, is_replaceable: Callable[[str], bool]) -> None:
     if output == STANDARD_OUTPUT:
-        _print(content)
+        print_document(content)
         return
     with files.prepare(output, is_replaceable) as destination:
         destination.write(content.decode("utf-8", "surrogateescape"))
-
-
-def _print(content: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"standard output: cannot be written: {error.strerror}") from error
 
 
 def _is_config(text: str) -> bool:
@@ -132,9 +124,10 @@ def _config_at(output: str) -> Optional[Mapping[str, object]]:
     return value
 
 
-# A Kubernetes object's name: RFC 1123, from the file's.
+# A Kubernetes object's name: RFC 1123, from the file's, or from the one after #.
 def _name(path: str) -> str:
-    stem = os.path.basename(path).split(".")[0].lower()
+    file, name = file_and_name(path)
+    stem = os.path.basename(name or file).split(".")[0].lower()
     return re.sub(r"[^a-z0-9]+", "-", stem)[:63].strip("-") or "profile"
 
 

@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-
 import click
 
+from tracer.cli.bases import base
 from tracer.cli.given import profiles_in
+from tracer.cli.printing import print_json, print_line
 
 
 @click.command()
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@base
 @click.argument("old")
 @click.argument("new")
 def diff(form: str, old: str, new: str) -> int:
@@ -28,25 +27,20 @@ def diff(form: str, old: str, new: str) -> int:
     """
     before, after = profiles_in((old, new))
     if form == "text" and before == after:
-        click.echo(_ALIKE)
+        print_line(_ALIKE)
         return 0
     from tracer.cli import differences
     from tracer.profile.compare import compare
 
     changes = compare(before, after)
     if form == "json":
-        click.echo(json.dumps(differences.document(changes), indent=1))
+        print_json(differences.document(changes))
     elif changes:
         for line in differences.lines(changes):
-            click.echo(line, color=_is_terminal())
+            print_line(*line)
     else:
-        click.echo(_ALIKE)
+        print_line(_ALIKE)
     return 1 if changes else 0
 
 
 _ALIKE = "the two decide alike"
-
-
-# NO_COLOR: no-color.org.
-def _is_terminal() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

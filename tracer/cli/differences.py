@@ -6,9 +6,8 @@ Apart from `diff`, because what it imports takes longer than finding that two pr
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Dict, Iterator, Optional, Sequence, Tuple
-
-import click
 
 from tracer.profile.compare import (
     ADDED,
@@ -16,45 +15,56 @@ from tracer.profile.compare import (
     CHANGED,
     DEFAULT,
     LOOSER,
+    NOT_BROKEN_DOWN,
     REMOVED,
     STRICTER,
     Change,
 )
 from tracer.profile.decide import Answer
+from tracer.profile.regions import Term
 from tracer.text import printable
 
 _MARKS = {LOOSER: "+", CHANGED: "~", STRICTER: "-"}
 _COLOURS = {LOOSER: "red", CHANGED: "yellow", STRICTER: "green"}
 _WIDTH = 28
+# How many characters of what a file says are shown.
+_CONTAINER, _ARCHITECTURES = 400, 300
+
+Line = Tuple[str, Optional[str], bool]  # the text, its colour, whether it is bold
 
 
 # --- For people ---
 
 
-def lines(changes: Sequence[Change]) -> Iterator[str]:
-    """What changed, a line each, coloured, and how much at the end."""
-    usual = _most_common(changes)
+def lines(changes: Sequence[Change]) -> Iterator[Line]:
+    """What changed, a line each, and how much at the end; as `printing.print_line` takes it."""
     for change in changes:
-        yield _line(change, usual)
-    counts = [
-        f"{sum(one.direction == direction for one in changes)} {direction}" for direction in _MARKS
-    ]
+        yield _line(change)
+    directions = Counter(change.direction for change in changes)
+    counts = [f"{directions[direction]} {direction}" for direction in _MARKS]
     risky = sum(one.direction == LOOSER and one.risk is not None for one in changes)
-    yield ", ".join(counts) + (f"; risky: {risky}" if risky else "")
+    yield ", ".join(counts) + (f"; risky: {risky}" if risky else ""), None, False
 
 
-def _line(change: Change, usual: Tuple[str, ...]) -> str:
+def _line(change: Change) -> Line:
     direction = change.direction
     marked = "!" if direction == LOOSER and change.risk else " "
-    answers = f"{answer_text(change.before)} -> {answer_text(change.after)}"
-    parts = [f"{_MARKS[direction]}{marked} {_subject(change):{_WIDTH}} {answers}"]
-    if change.kind == CALL and change.architectures != usual:
+    parts = [f"{_MARKS[direction]}{marked} {_subject(change):{_WIDTH}} {_answers_text(change)}"]
+    if change.kind in (CALL, NOT_BROKEN_DOWN) and not change.everywhere:
         parts.append(f"on {architectures_text(change.architectures)}")
     if change.container:
-        parts.append(f"({change.container})")
+        parts.append(f"({printable(change.container, _CONTAINER)})")
+    if not change.is_known:
+        parts.append("(not known here as a call)")
     if direction == LOOSER and change.risk:
         parts.append(f"[{change.risk.name}: {change.risk.reason}]")
-    return click.style("  ".join(parts), fg=_COLOURS[direction], bold=marked == "!")
+    return "  ".join(parts), _COLOURS[direction], marked == "!"
+
+
+def _answers_text(change: Change) -> str:
+    if change.before is None or change.after is None:
+        return "differ, not broken down: too many rules, conditions or capabilities"
+    return f"{answer_text(change.before)} -> {answer_text(change.after)}"
 
 
 def _subject(change: Change) -> str:
@@ -66,17 +76,10 @@ def _subject(change: Change) -> str:
     return f"{name} if {change.condition}" if change.condition else name
 
 
-def _most_common(changes: Sequence[Change]) -> Tuple[str, ...]:
-    counts: Dict[Tuple[str, ...], int] = {}
-    for change in changes:
-        if change.kind == CALL:
-            counts[change.architectures] = counts.get(change.architectures, 0) + 1
-    return max(counts, key=lambda one: (counts[one], len(one)), default=())
-
-
 def architectures_text(tokens: Sequence[str]) -> str:
     """Architectures as people call them: x86_64, x86."""
-    return ", ".join(token.replace("SCMP_ARCH_", "").lower() for token in tokens)
+    names = (token.replace("SCMP_ARCH_", "").lower() for token in tokens)
+    return printable(", ".join(names), _ARCHITECTURES)
 
 
 def answer_text(one: Answer) -> str:
@@ -105,15 +108,22 @@ def _fields(change: Change) -> Dict[str, object]:
         "syscall": change.syscall or None,
         "architectures": list(change.architectures),
         "arguments": change.condition or None,
+        "region": [_term_fields(term) for term in change.region],
         "container": change.container or None,
         "before": _answer_fields(change.before),
         "after": _answer_fields(change.after),
+        "known": change.is_known,
         "risk": _risk_fields(change),
     }
 
 
-def _answer_fields(one: Answer) -> Dict[str, object]:
-    return {"action": one.action, "errno": one.errno}
+def _term_fields(term: Term) -> Dict[str, object]:
+    masks = [{"mask": mask, "value": value, "equal": equal} for mask, value, equal in term.masks]
+    return {"index": term.index, "ranges": [list(span) for span in term.spans], "masks": masks}
+
+
+def _answer_fields(answer: Optional[Answer]) -> Optional[Dict[str, object]]:
+    return None if answer is None else {"action": answer.action, "errno": answer.errno}
 
 
 def _risk_fields(change: Change) -> Optional[Dict[str, str]]:

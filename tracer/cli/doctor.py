@@ -7,6 +7,7 @@ from __future__ import annotations
 import click
 
 from tracer.cli import complain
+from tracer.cli.printing import print_line
 from tracer.container import survey
 from tracer.finding import BAD, Finding
 from tracer.kernel import probe
@@ -30,7 +31,7 @@ def doctor() -> int:
         lambda runtime, version: is_measured(runtime, version, architecture, known.floors)
     )
     for finding in found:
-        click.echo(line(finding))
+        print_line(line(finding))
     return 1 if any(finding.verdict == BAD for finding in found) else 0
 
 

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -14,6 +12,7 @@ import click
 
 from tracer import host_floors
 from tracer.cli import complain, options, say
+from tracer.cli.printing import draw, is_terminal, print_json, print_line
 from tracer.container.runtime_file import RuntimeFile
 from tracer.errors import HostError, InputError
 from tracer.profile.floor_choice import labels
@@ -66,11 +65,11 @@ def list_floors(form: str) -> int:
     found = measurements(known.floors, own)
     if form == "json":
         entries = [_entry(measurement) for measurement in found]
-        click.echo(json.dumps({"floors": entries, "problem": known.problem}, indent=1))
+        print_json({"floors": entries, "problem": known.problem})
         return 0
-    click.echo(COLUMNS.format("RUNTIME", "ARCHITECTURE", "SAMPLES", "MEASURED", "BY"))
+    print_line(COLUMNS.format("RUNTIME", "ARCHITECTURE", "SAMPLES", "MEASURED", "BY"))
     for entry in found:
-        click.echo(
+        print_line(
             COLUMNS.format(
                 f"{entry.runtime}-{entry.version}",
                 _machine(entry.architecture),
@@ -141,7 +140,7 @@ def measure(samples: int, path: Optional[str]) -> int:
     for runtime in wanted:
         found = apart.measure(runtime, samples, Progress(f"{runtime.name} {runtime.version}"))
         destination = host_floors.keep(found)
-        click.echo(summary(found))
+        print_line(summary(found))
         say(f"written to {destination}\n")
     return 0
 
@@ -166,13 +165,13 @@ class Progress:
     def __init__(self, title: str) -> None:
         self._title = title
         self._phase = ""
-        self._terminal = sys.stderr.isatty()
+        self._terminal = is_terminal(error=True)
 
     def __call__(self, phase: str, done: int, of: int) -> None:
         """So much of a phase is done."""
         if self._terminal:
             end = "\n" if done >= of else ""
-            say(f"\r{self._title}: {phase}: {min(done, of)} of {of}\x1b[K{end}")
+            draw(f"{self._title}: {phase}: {min(done, of)} of {of}", end)
         elif phase != self._phase:
             say(f"{self._title}: {phase}\n")
         self._phase = phase
@@ -208,7 +207,7 @@ def forget(names: Tuple[str, ...]) -> int:
     own = host_floors.own()
     unwanted = [floor for name in names for floor in _named(name, own)]
     host_floors.forget(unwanted)
-    click.echo(f"forgotten: {', '.join(labels(unwanted))}")
+    print_line(f"forgotten: {', '.join(labels(unwanted))}")
     return 0
 
 

@@ -12,7 +12,7 @@ from tracer.capabilities.given import named_sets
 from tracer.cli import TRACER_FAILED, complain, options
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
 from tracer.cli.results import Results, incomplete_lines, is_complete, read_recordings
-from tracer.errors import InputError
+from tracer.errors import OutputError
 from tracer.profile.making import Wanted, make
 from tracer.recording import merge
 
@@ -67,7 +67,7 @@ def generate(
     for line in incomplete_lines(whole, made):
         complain(f"not complete: {line}")
     if not complete and output == STANDARD_OUTPUT:
-        raise InputError(
+        raise OutputError(
             "the recording is not complete, so its profile is not printed",
             "-o FILE writes it as FILE.incomplete",
         )

@@ -7,13 +7,16 @@ decided elsewhere.
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from tracer import files
 from tracer.cli import complain
+from tracer.cli.bases import bases
 from tracer.errors import InputError
 from tracer.profile import formats
+from tracer.profile.bases import with_base
 from tracer.profile.keys import KeyFault
 from tracer.profile.model import Profile
 
@@ -36,27 +39,40 @@ def text_of(path: str, limit: int = files.READ_LIMIT) -> str:
 
 
 def profile_in(path: str) -> Profile:
-    """The profile in a file, or on standard input for "-". Raises InputError."""
-    return formats.read(text_of(path, formats.READ_LIMIT), _name(path))
+    """
+    The profile that a path names, with its base if --base gives it. Raises InputError.
+
+    FILE#NAME is one of several in a file, by name or number; "-" and "-#NAME" (which click takes
+    behind "--" only) are standard input.
+    """
+    file, wanted = file_and_name(path)
+    named = formats.read_all(text_of(file, formats.READ_LIMIT), _name(file))
+    return with_base(formats.one_of(named, _name(file), wanted), bases())
 
 
 def profiles_in(paths: Sequence[str]) -> Tuple[Profile, ...]:
-    """The profiles in several files, of which one may be "-". Raises InputError."""
+    """The profiles that several paths name, of which one may be "-". Raises InputError."""
     refuse_twice(paths)
     return tuple(map(profile_in, paths))
 
 
-def profiles_as_engines_read(
+def all_as_engines_read(
     paths: Sequence[str],
-) -> Tuple[Tuple[Profile, Tuple[KeyFault, ...]], ...]:
+) -> Dict[str, Tuple[Profile, Tuple[KeyFault, ...]]]:
     """
-    The profiles that engines take several files for, and what is wrong with their keys.
+    All profiles in several files, as engines read them, and what is wrong with their keys.
 
-    Raises InputError for all else that is wrong.
+    By what to call each in messages: a path as it was typed, or FILE#NAME. Raises InputError for
+    all else that is wrong.
     """
     refuse_twice(paths)
-    texts = ((text_of(path, formats.READ_LIMIT), _name(path)) for path in paths)
-    return tuple(formats.read_as_engines(text, name) for text, name in texts)
+    found: Dict[str, Tuple[Profile, Tuple[KeyFault, ...]]] = {}
+    for path in paths:
+        file, wanted = file_and_name(path)
+        named = formats.read_all_as_engines(text_of(file, formats.READ_LIMIT), file)
+        for one in [formats.one_of(named, file, wanted)] if wanted else named:
+            found[one.source] = with_base(one, bases()), one.faults
+    return found
 
 
 def baseline_in(path: Optional[str]) -> Optional[Profile]:
@@ -68,20 +84,32 @@ def baseline_in(path: Optional[str]) -> Optional[Profile]:
     """
     if path is None:
         return None
-    text = text_of(path, formats.READ_LIMIT)
-    profile = formats.read(text, _name(path))
-    if formats.write(profile) != text:
+    file, wanted = file_and_name(path)
+    text = text_of(file, formats.READ_LIMIT)
+    named = formats.one_of(formats.read_all(text, _name(file)), _name(file), wanted)
+    if named.source == _name(file) and formats.write(named.profile) != text:
         complain(
-            f"{_name(path)}: laid out in a way that cannot be kept: the result says the same, but "
+            f"{_name(file)}: laid out in a way that cannot be kept: the result says the same, but "
             "is laid out anew"
         )
+    profile = with_base(named, bases())
+    if profile.base:
+        complain(f"{named.source}: no --base gives {profile.base!r}: its calls are added again")
     return profile
 
 
 def refuse_twice(paths: Sequence[str]) -> None:
     """Raise InputError if standard input is to be read several times."""
-    if list(paths).count(STANDARD_OUTPUT) > 1:
+    if [file_and_name(path)[0] for path in paths].count(STANDARD_OUTPUT) > 1:
         raise InputError("standard input (-) can be read only once")
+
+
+def file_and_name(path: str) -> Tuple[str, str]:
+    """A path and the name after #, if any; a file of that very name goes first."""
+    file, mark, name = path.rpartition("#")
+    if not (mark and name and file) or os.path.lexists(path):
+        return path, ""
+    return file, name
 
 
 def _name(path: str) -> str:

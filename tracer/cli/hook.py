@@ -13,6 +13,7 @@ import click
 
 from tracer import files
 from tracer.cli import complain
+from tracer.cli.printing import print_line
 from tracer.errors import HostError, InputError, OutputError
 from tracer.hook import configuration, directories, places, program
 from tracer.hook.configuration import FILES, Choices
@@ -88,7 +89,7 @@ def uninstall(hooks_dir: Optional[str]) -> int:
     ]
     for path in ours:
         _remove(path)
-        click.echo(f"removed {path}")
+        print_line(f"removed {path}")
     if not ours:
         complain(f"nothing of ours is in {', '.join(where)}")
     return 0
@@ -129,7 +130,7 @@ def _make(place: str) -> None:
 def _write(path: str, text: str) -> None:
     with files.prepare(path, configuration.is_ours) as destination:
         destination.write(text)
-    click.echo(f"wrote {path}")
+    print_line(f"wrote {path}")
 
 
 def _remove(path: str) -> None:

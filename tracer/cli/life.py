@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterator, Tuple
 
-from tracer.cli import LINE_LIMIT
+from tracer.cli.printing import LINE_LIMIT
 from tracer.text import printable
 
 if TYPE_CHECKING:

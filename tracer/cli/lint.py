@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 import click
@@ -12,7 +12,9 @@ import click
 from tracer.capabilities.given import named_sets
 from tracer.capabilities.required import required
 from tracer.cli import complain, options
-from tracer.cli.given import profiles_as_engines_read, refuse_twice
+from tracer.cli.bases import base
+from tracer.cli.given import all_as_engines_read, file_and_name, refuse_twice
+from tracer.cli.printing import print_json, print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
@@ -61,6 +63,7 @@ _LINE = 600
     help="A recording of the container: say what does not go with the capabilities it needs.",
 )
 @options.caps("The same with these capabilities instead of those that were recorded as needed.")
+@base
 @click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
 def lint(
     form: str,
@@ -74,10 +77,13 @@ def lint(
     """
     Say what is suspicious about each PROFILE: code, severity, place and remedy.
 
-    Exit code 1 if there is anything as grave as --fail-on says. One PROFILE may be -.
+    Of a file that holds several profiles each is judged, as FILE#NAME. Exit code 1 if there is
+    anything as grave as --fail-on says. One PROFILE may be -.
 
     \b
     error    unloadable              libseccomp refuses the rules
+    error    base-missing            the base of a SeccompProfile: --base names it
+    error    operator-refuses        a value that a SeccompProfile cannot have
     error    permissive-default      calls that no rule names are let through
                                      (a warning where others are denied)
     error    case-folded-key         engines take it for another key
@@ -112,7 +118,7 @@ def lint(
     named = bool(choice.names)
     found = {
         path: remarks_on(profile, release, needs, floors, faults, must_start=named)
-        for path, (profile, faults) in zip(profiles, profiles_as_engines_read(profiles))
+        for path, (profile, faults) in all_as_engines_read(profiles).items()
     }
     _PRINTERS[form](found)
     grave = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
@@ -151,9 +157,9 @@ def _print_text(found: _Found) -> None:
     for path, remarks in found.items():
         for one in remarks:
             line = f"{path}: {one.place}: {one.severity}: {one.message} [{one.code}]"
-            click.echo(printable(f"{line} -> {one.remedy}", _LINE))
+            print_line(printable(f"{line} -> {one.remedy}", _LINE))
     severities = [one.severity for some in found.values() for one in some]
-    click.echo(", ".join(f"{one}s: {severities.count(one)}" for one in SEVERITIES))
+    print_line(", ".join(f"{one}s: {severities.count(one)}" for one in SEVERITIES))
 
 
 def _print_json(found: _Found) -> None:
@@ -173,13 +179,19 @@ def _print_json(found: _Found) -> None:
             for one in remarks
         ],
     }
-    click.echo(json.dumps(document, indent=1))
+    print_json(document)
 
 
 def _print_sarif(found: _Found) -> None:
     from tracer.profile.sarif import document
 
-    click.echo(json.dumps(document(found), indent=1))
+    by_file: Dict[str, Tuple[Remark, ...]] = {}
+    for path, remarks in found.items():
+        file, name = file_and_name(path)
+        inside = f"{name}: " if name else ""
+        named = (replace(remark, place=f"{inside}{remark.place}") for remark in remarks)
+        by_file[file] = (*by_file.get(file, ()), *named)
+    print_json(document(by_file))
 
 
 _PRINTERS = {_TEXT: _print_text, _JSON: _print_json, _SARIF: _print_sarif}

@@ -10,7 +10,9 @@ import click
 
 from tracer import files
 from tracer.cli import complain
+from tracer.cli.bases import base
 from tracer.cli.given import STANDARD_OUTPUT, profiles_in
+from tracer.cli.printing import print_document
 from tracer.profile import combine, formats
 from tracer.profile.combine import Conflict
 
@@ -21,6 +23,14 @@ _SENTENCES: Mapping[str, Callable[[Conflict, str, str], str]] = {
     combine.MIXED: lambda one, other, first: (
         f"{', '.join(one.names)}: {other} allows some uses that may overlap with those that it "
         "denies; these were not taken over"
+    ),
+    combine.ENOSYS_LEFT: lambda one, other, first: (
+        f"{', '.join(one.names)}: {other} answers ENOSYS, which C libraries expect; not taken "
+        f"over, since {first} denies the call by a rule, or it is allowed for some arguments"
+    ),
+    combine.ENOSYS_TAKEN: lambda one, other, first: (
+        f"{', '.join(one.names)}: answered ENOSYS, as {other} does, instead of the default of "
+        f"{first}; C libraries can do without"
     ),
     combine.DENIAL_LEFT: lambda one, other, first: (
         f"{', '.join(one.names)}: denied by a rule of {other}, which is not taken over; only "
@@ -45,6 +55,7 @@ _SENTENCES: Mapping[str, Callable[[Conflict, str, str], str]] = {
 @click.option(
     "-o", "--output", metavar="PROFILE", default=STANDARD_OUTPUT, help="[standard output]"
 )
+@base
 @click.argument("profiles", nargs=-1, required=True, metavar="BASELINE PROFILE...")
 def merge(output: str, profiles: Tuple[str, ...]) -> int:
     """
@@ -61,6 +72,10 @@ def merge(output: str, profiles: Tuple[str, ...]) -> int:
       stands, the strictest rule included
     - a later one allows uses that may overlap with those it denies itself:
       that permission is not taken over
+    - a later one answers ENOSYS to a call that C libraries can do without
+      (clone3): so does the result where nothing allows it, instead of the first
+      one's default; but not if the first one denies it by a rule, or it is
+      allowed for some arguments
     - a later one denies it by a rule: not taken over; who allows it, or else
       the default, decides
     - the default lets through, and the denials of several differ: all stand
@@ -84,7 +99,7 @@ def sentence(conflict: Conflict, paths: Sequence[str]) -> str:
 def write(text: str, output: str) -> None:
     """A profile to a file, or to standard output for "-"."""
     if output == STANDARD_OUTPUT:
-        click.echo(text, nl=False)
+        print_document(text)
         return
     with files.prepare(output, formats.is_profile) as destination:
         destination.write(text)

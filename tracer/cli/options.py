@@ -11,6 +11,7 @@ from typing import Any, Callable, Optional, Tuple, TypeVar
 import click
 from click import Context, Parameter
 
+from tracer.cli import bases
 from tracer.errors import InputError
 from tracer.host_floors import measured
 from tracer.profile import model
@@ -75,10 +76,11 @@ def runtime_floor_to_judge(command: Decorated) -> Decorated:
 
 
 def baseline(command: Decorated) -> Decorated:
-    """--baseline."""
-    return click.option(
+    """--baseline, and --base."""
+    option = click.option(
         "--baseline", metavar="PROFILE", help="A profile to extend; what it says stays as it is."
-    )(command)
+    )
+    return option(bases.base(command))
 
 
 def engine(command: Decorated) -> Decorated:

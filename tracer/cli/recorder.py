@@ -13,6 +13,7 @@ import click
 
 from tracer.cli import complain, options
 from tracer.cli.given import baseline_in
+from tracer.cli.printing import print_json, print_line
 from tracer.cli.results import Results, deliver
 from tracer.errors import HostError, InputError, OutputError
 from tracer.kernel import pinned
@@ -54,7 +55,7 @@ def start(replace: bool, denials: bool) -> int:
     It mounts bpffs on /sys/fs/bpf if that is not mounted.
     """
     if resident.start(replace, with_denials=denials):
-        click.echo("every container that starts from now on is recorded")
+        print_line("every container that starts from now on is recorded")
         return 0
     with resident.find() as found:
         if denials and DENIALS not in _noted(found):
@@ -62,7 +63,7 @@ def start(replace: bool, denials: bool) -> int:
                 "it is running already, and counts no denials",
                 "seccomp-trace recorder stop, which drops what it holds, then start it anew",
             )
-    click.echo("running already")
+    print_line("running already")
     return 0
 
 
@@ -90,15 +91,15 @@ def status(form: str) -> int:
     """
     stamp = pinned.stamp()
     if stamp is None:
-        click.echo(json.dumps({"running": False}) if form == "json" else "not running")
+        print_line(json.dumps({"running": False}) if form == "json" else "not running")
         return NOT_RUNNING
     with resident.find() as found:
         facts = _facts(found, stamp)
     if form == "json":
-        click.echo(json.dumps(facts, indent=2))
+        print_json(facts, indent=2)
         return 0
     for line in _shown(facts):
-        click.echo(line)
+        print_line(line)
     return 0
 
 
@@ -150,12 +151,12 @@ def ps(form: str) -> int:
     with resident.find() as found:
         containers = held(found)
     if form == "json":
-        click.echo(json.dumps([_described(one) for one in containers], indent=2))
+        print_json([_described(one) for one in containers], indent=2)
         return 0
     rows = [COLUMNS, *(_row(one) for one in containers)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
-        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
+        print_line("  ".join(map(str.ljust, row, widths)).rstrip())
     return 0
 
 

@@ -10,7 +10,9 @@ import click
 
 from tracer import syscalls
 from tracer.cli import complain, options, trials
+from tracer.cli.bases import base
 from tracer.cli.given import STANDARD_OUTPUT, baseline_in
+from tracer.cli.printing import is_confirmed, print_document
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.profile import formats
 from tracer.profile.model import Profile
@@ -46,6 +48,7 @@ ASKERS_SHOWN = 4
 @options.runtime_floor
 @trials.exit_code
 @trials.timeout
+@base
 @click.argument("profile")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def refine(
@@ -206,7 +209,7 @@ def _risk(name: str) -> str:
 
 def asked_about(names: Sequence[str]) -> List[str]:
     """Return those calls that a person confirms, one by one."""
-    return [name for name in names if click.confirm(f"allow {printable(name)}?", err=True)]
+    return [name for name in names if is_confirmed(f"allow {printable(name)}?")]
 
 
 def write(
@@ -239,7 +242,7 @@ def calls_text(number: int) -> str:
 def put_down(profile: Profile, place: Optional[Destination], output: str, what: str) -> None:
     """A profile to where it is wanted; and say so, and what is in it."""
     if place is None:
-        click.echo(formats.write(profile), nl=False)
+        print_document(formats.write(profile))
     else:
         place.write(formats.write(profile))
     complain(f"{'standard output' if place is None else output}: {what}")

@@ -110,9 +110,14 @@ def destination(output: str) -> Iterator[Optional[files.Destination]]:
 
 
 def for_engine(profile: Profile) -> str:
-    """The text of a profile that podman and docker take. Raises InputError."""
+    """The text of a profile that podman and docker take. Raises InputError, for a base, too."""
     if profile.dialect in (model.DOCKER, model.PODMAN):
         return formats.write(profile)
+    if profile.base:
+        raise InputError(
+            f"the profile adds to {profile.base!r}, which is not at hand",
+            "--base FILE names a file that holds it",
+        )
     from tracer.profile.convert import convert
 
     converted = convert(profile, model.DOCKER)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 import click
 
 from tracer.cli import complain, options, trials
+from tracer.cli.bases import base
 from tracer.cli.given import profile_in
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.cli.start_lines import start_text
@@ -44,6 +45,7 @@ AS_USUAL = "rules for some capabilities are read as for a container without opti
 @options.runtime_floor_to_judge
 @trials.exit_code
 @trials.timeout
+@base
 @click.argument("profile")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def verify(

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Callable, Dict, Optional, Sequence, Tuple
 
 import click
 
 from tracer.cli import complain, options
+from tracer.cli.printing import is_terminal, print_document, print_line
 from tracer.text import printable
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def watch(containers: Tuple[str, ...], form: str, duration: Optional[float]) -> 
     folded = _Folded()
     if form == "json":
         report = _print_json
-    elif sys.stdout.isatty():
+    elif is_terminal():
         report = folded.print_new
     with Signals() as signals:
         losses = watch_for(Plan(containers, duration), signals, report, complain)
@@ -64,16 +64,14 @@ def _print_all(found: "Sequence[Denial]") -> None:
 
     native = this_host().architecture
     for one in found:
-        click.echo(line_of(one, native))
-    sys.stdout.flush()
+        print_line(line_of(one, native))
 
 
 def _print_json(found: "Sequence[Denial]") -> None:
     from tracer.report.denials import json_of
 
     for one in found:
-        click.echo(json_of(one))
-    sys.stdout.flush()
+        print_document(json_of(one) + "\n")
 
 
 class _Folded:
@@ -96,6 +94,6 @@ class _Folded:
     def print_counts(self) -> None:
         """Print how often each came, if anything has been printed."""
         if self._before:
-            click.echo(f"{self._before:8}  of the kinds that came first")
+            print_line(f"{self._before:8}  of the kinds that came first")
         for (name, path, syscall, answer), count in sorted(self._counts.items()):
-            click.echo(f"{count:8}  {printable(name)}  {printable(path)}  {syscall} -> {answer}")
+            print_line(f"{count:8}  {printable(name)}  {printable(path)}  {syscall} -> {answer}")

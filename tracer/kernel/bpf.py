@@ -22,10 +22,11 @@ OBJECT_INFO, RAW_TRACEPOINT_OPEN, BTF_LOAD, MAP_LOOKUP_BATCH = 15, 17, 18, 24
 LINK_CREATE, ITERATOR_CREATE = 28, 33
 
 MAP_TYPE_TASK_STORAGE = 29
-PROG_TYPE_TRACEPOINT, PROG_TYPE_TRACING = 5, 26
+PROG_TYPE_KPROBE, PROG_TYPE_TRACEPOINT, PROG_TYPE_TRACING = 2, 5, 26
 # enum bpf_attach_type: BPF_TRACE_RAW_TP, BPF_TRACE_FEXIT, BPF_TRACE_ITER, BPF_PERF_EVENT
 TRACE_RAW_TP, TRACE_FEXIT, TRACE_ITER, PERF_EVENT = 23, 25, 28, 41
 SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
+KPROBE = -1  # no attach type of the kernel's: attached as PERF_EVENT is, but loaded otherwise
 LICENSE = b"GPL\0"
 LOG_SIZE = 1 << 20
 LOG_ALL, LOG_VERDICT = 1, 4  # include/linux/bpf_verifier.h: BPF_LOG_LEVEL1, BPF_LOG_STATS
@@ -143,12 +144,13 @@ def _load(
     level: int = 0,
 ) -> int:
     target, kind, flags = where
-    tracing = kind != PERF_EVENT
+    program_type = {PERF_EVENT: PROG_TYPE_TRACEPOINT, KPROBE: PROG_TYPE_KPROBE}.get(kind)
+    tracing = program_type is None
     code = ctypes.create_string_buffer(instructions, len(instructions))
     license_text = ctypes.create_string_buffer(LICENSE)
     attributes = struct.pack(
         "=IIQQIIQII16sIIIIQIIQII",
-        PROG_TYPE_TRACING if tracing else PROG_TYPE_TRACEPOINT,
+        program_type or PROG_TYPE_TRACING,
         len(instructions) // 8,
         ctypes.addressof(code),
         ctypes.addressof(license_text),

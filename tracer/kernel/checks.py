@@ -33,6 +33,8 @@ SOURCE = program.Source(
 )
 # Kernels before 6.14 have no such tracepoint; there is a function of that name in all of them.
 AT_RETURN = replace(SOURCE, returns=frozenset({"on_check"}))
+# The same where it begins, where the kernel preempts what runs at its return.
+AT_ENTRY = replace(SOURCE, entries=frozenset({"on_check"}))
 # Beside the recorder that stays.
 RESIDENT = replace(SOURCE, maps=(*SOURCE.maps, "others_checks", "others_holders", "recordings"))
 CAPACITY = MappingProxyType({"MAX_CHECKS": 65536, "MAX_HOLDERS": 4096})
@@ -54,6 +56,8 @@ MEMBERS = {
     "CRED_GROUPS": ("cred", "group_info"),
     "CRED_SECUREBITS": ("cred", "securebits"),
     "USER_NAMESPACE_LEVEL": ("user_namespace", "level"),
+    "USER_NAMESPACE_PARENT": ("user_namespace", "parent"),
+    "USER_NAMESPACE_OWNER": ("user_namespace", "owner"),
     "USER_NAMESPACE_UID_MAP": ("user_namespace", "uid_map.extent"),
     "USER_NAMESPACE_EXTENTS": ("user_namespace", "uid_map.nr_extents"),
 }
@@ -168,17 +172,23 @@ def try_out() -> program.Source:
 
 
 def way() -> program.Source:
-    """SOURCE where the kernel has its tracepoint, AT_RETURN where it has not."""
+    """SOURCE where the kernel has its tracepoint, AT_RETURN or AT_ENTRY where it has not."""
     types = btf.read()
     known = types.type_id(btf.TYPEDEF, f"btf_trace_{SOURCE.programs['on_check']}")
-    return AT_RETURN if known is None else SOURCE
+    if known is not None:
+        return SOURCE
+    return AT_ENTRY if preemption.needs_kprobe(types) else AT_RETURN
 
 
 def constants_of(source: program.Source) -> Dict[str, int]:
     """What a source is compiled with. Raises HostError for a member that this kernel lacks."""
-    at_return = {"AT_RETURN": 1} if source.returns else {}
-    members = {**MEMBERS, **RECORD} if preemption.is_classic() and not at_return else MEMBERS
-    return {**layout.offsets(btf.read(), members), **CAPACITY, **at_return}
+    types = btf.read()
+    if source.entries:
+        elsewhere = {"AT_ENTRY": 1, **layout.arguments(types)}
+    else:
+        elsewhere = {"AT_RETURN": 1} if source.returns else {}
+    members = {**MEMBERS, **RECORD} if preemption.is_classic() and not elsewhere else MEMBERS
+    return {**layout.offsets(types, members), **CAPACITY, **elsewhere}
 
 
 def _load(
@@ -189,10 +199,11 @@ def _load(
     try:
         return program.load(constants, source, shared)
     except HostError as error:
-        if not source.returns:
+        if not source.returns and not source.entries:
             raise
         function = source.programs["on_check"]
-        refused = f"and refuses a program where that function returns ({error.message})"
+        place = "begins" if source.entries else "returns"
+        refused = f"and refuses a program where that function {place} ({error.message})"
         raise HostError(f"this kernel has no tracepoint {function}, {refused}") from error
 
 

@@ -136,6 +136,18 @@ def constants(types: TypeInformation, machine: str = os.uname().machine) -> Dict
     return found
 
 
+def arguments(types: TypeInformation, machine: str = os.uname().machine) -> Dict[str, int]:
+    """Where a kernel's function has its arguments in pt_regs, when it begins. Raises HostError."""
+    if machine == "aarch64":
+        first = _known(types.offset("pt_regs", "user_regs.regs"), "struct pt_regs, user_regs.regs")
+        places = [first + 8 * number for number in range(4)]
+    else:
+        found = offsets(types, {name: ("pt_regs", name) for name in ("di", "si", "dx", "cx")})
+        places = list(found.values())
+    names = ("ARGUMENT_FIRST", "ARGUMENT_SECOND", "ARGUMENT_THIRD", "ARGUMENT_FOURTH")
+    return dict(zip(names, places))
+
+
 def offsets(types: TypeInformation, members: Mapping[str, Tuple[str, str]]) -> Dict[str, int]:
     """Where members lie, as MEMBERS names them. Raises HostError for what this kernel lacks."""
     return {

@@ -1,8 +1,8 @@
 """
 The classic way to a tracepoint: through an event of perf, whose number tracefs knows.
 
-What belongs here: that number, and perf_event_open(2). What does not: the program that is attached
-to the event (`bpf`), and when this way is taken (`preemption`).
+What belongs here: that number, perf_event_open(2), and attaching a program to what it opens. What
+does not: when this way is taken (`preemption`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import ctypes
 import os
 import struct
 from contextlib import contextmanager, suppress
-from typing import Iterator
+from pathlib import Path
+from typing import Iterator, Tuple
+
+from tracer.kernel import bpf
 
 TRACEFS = "/sys/kernel/tracing"
 
@@ -20,8 +23,11 @@ OPEN = {"x86_64": 298, "aarch64": 241}
 FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432
 _CREATE = 6  # FSCONFIG_CMD_CREATE, include/uapi/linux/mount.h
 
-# struct perf_event_attr of 64 bytes (PERF_ATTR_SIZE_VER0), include/uapi/linux/perf_event.h
-_ATTRIBUTES = struct.Struct("=IIQQQQQ16x")
+KPROBES = Path("/sys/bus/event_source/devices/kprobe/type")
+
+# struct perf_event_attr of 72 bytes (PERF_ATTR_SIZE_VER1), include/uapi/linux/perf_event.h: type,
+# size, config, ..., the bits, ..., kprobe_func, probe_offset
+_ATTRIBUTES = struct.Struct("=IIQQQQQ8xQQ")
 _TRACEPOINT = 2  # PERF_TYPE_TRACEPOINT
 _DISABLED = 1  # the first of its bits
 _CLOSE_ON_EXEC = 8  # PERF_FLAG_FD_CLOEXEC
@@ -53,16 +59,20 @@ def _tracefs() -> Iterator[int]:
         os.close(directory)
         directory = os.open(TRACEFS, os.O_PATH | os.O_DIRECTORY)
     except FileNotFoundError:
-        directory = _unplaced()
+        directory = unplaced("tracefs")
     try:
         yield directory
     finally:
         os.close(directory)
 
 
-def _unplaced() -> int:
-    """A mount of tracefs that has no place in any namespace: fsmount(2), since 5.2."""
-    context = _call(FSOPEN, ctypes.c_char_p(b"tracefs"), 1)
+def unplaced(kind: str) -> int:
+    """
+    A mount of a filesystem that has no place in any namespace: fsmount(2), since 5.2.
+
+    The descriptor of its root. Raises OSError.
+    """
+    context = _call(FSOPEN, ctypes.c_char_p(kind.encode()), 1)
     try:
         _call(FSCONFIG, context, _CREATE, None, None, 0)
         return _call(FSMOUNT, context, 1, 0)
@@ -75,7 +85,18 @@ def opened(event: int) -> int:
     The descriptor of a trace event that counts nothing: a program can be attached to it, which then
     runs on every processor. Raises OSError.
     """
-    attributes = _ATTRIBUTES.pack(_TRACEPOINT, 64, event, 0, 0, 0, _DISABLED)
+    return _open(_ATTRIBUTES.pack(_TRACEPOINT, 72, event, 0, 0, 0, _DISABLED, 0, 0))
+
+
+def opened_kprobe(function: str) -> int:
+    """The same where a function begins. Raises OSError, such as for a kernel without kprobes."""
+    kind = int(KPROBES.read_text(encoding="ascii"))
+    name = ctypes.create_string_buffer(function.encode())
+    place = ctypes.addressof(name)
+    return _open(_ATTRIBUTES.pack(kind, 72, 0, 0, 0, 0, _DISABLED, place, 0))
+
+
+def _open(attributes: bytes) -> int:
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     processor = min(os.sched_getaffinity(0))  # any that runs; it may stop later
     return _call(OPEN[os.uname().machine], buffer, -1, processor, -1, _CLOSE_ON_EXEC)
@@ -94,3 +115,20 @@ def is_reachable() -> bool:
     with suppress(OSError):
         return number("raw_syscalls", "sys_enter") > 0
     return False
+
+
+def attached(program: int, target: Tuple[int, int], name: str) -> int:
+    """
+    Attach a program; the link's descriptor. Raises OSError.
+
+    `target`: what it attaches to, and how, as `bpf.load_tracing` has them; with PERF_EVENT, the
+    number of a trace event. `name`: the function's that a kprobe belongs to.
+    """
+    number, kind = target
+    if kind not in (bpf.PERF_EVENT, bpf.KPROBE):
+        return bpf.attach_tracing(program, kind)
+    event = opened(number) if kind == bpf.PERF_EVENT else opened_kprobe(name)
+    try:
+        return bpf.attach_event(program, event)
+    finally:
+        os.close(event)

@@ -7,8 +7,8 @@ a run makes it skip all runs of the tasks that come next on that processor: thou
 what matters is whether preemption is off where the guard is taken:
 
 - Raw tracepoints on system calls: off, until 7.2 (439ebd5b5708 "bpf: Add sleepable support for raw
-  tracepoint programs"). 6.13 made these tracepoints themselves preemptible (a363d27cdbc2), but no
-  program at them (4aadde89d81f).
+  tracepoint programs"; __BPF_DECLARE_TRACE_SYSCALL, include/trace/bpf_probe.h). 6.13 made these
+  tracepoints themselves preemptible (a363d27cdbc2), but no program at them (4aadde89d81f).
 - Other raw tracepoints: off, until 7.0 (a46023d5616e "tracing: Guard __DECLARE_TRACE() use of
   __DO_TRACE_CALL() with SRCU-fast", f7d327654b88 "bpf: Have __bpf_trace_run() use
   rcu_read_lock_dont_migrate()").
@@ -18,6 +18,8 @@ what matters is whether preemption is off where the guard is taken:
   Skipped runs are counted here as well (trace_call_bpf, since 6.7: dd8657894c11). Our own
   processes hold their processor meanwhile (`bpf.hold_processor`); other users of BPF do not.
 - fexit: on, and counted (kernel/bpf/trampoline.c): checks of capabilities, before 6.14.
+- kprobes: off (kprobe_ftrace_handler); the guard is that of trace events. So they note checks of
+  capabilities where preempt=full is in force (`needs_kprobe`).
 
 The kernel's version is not asked which of these it is: a program that reads the preemption count
 answers that (`is_preemptible`). CLASSIC and HELD say how each tracepoint is taken if it is.
@@ -80,6 +82,19 @@ def is_classic() -> bool:
     return bool(is_preemptible()) and perf.is_reachable()
 
 
+def place_of(types: btf.TypeInformation, tracepoint: str) -> Tuple[int, int]:
+    """
+    What a program for this raw tracepoint attaches to, and how: see `perf.attached`.
+
+    Raises HostError, and OSError where there is no such trace event.
+    """
+    if is_classic():
+        if tracepoint in CLASSIC:
+            return perf.number(CLASSIC[tracepoint], tracepoint), bpf.PERF_EVENT
+        tracepoint = HELD[tracepoint]
+    return layout.tracepoint_type(types, tracepoint), bpf.TRACE_RAW_TP
+
+
 def is_preemptible() -> Optional[bool]:
     """
     Whether the kernel may preempt a program at a raw tracepoint; None if that cannot be told.
@@ -97,6 +112,35 @@ def is_preemptible() -> Optional[bool]:
         image.keep_text(key, str(answer))
         return answer
     return None
+
+
+def needs_kprobe(types: btf.TypeInformation) -> bool:
+    """
+    Whether the kernel preempts programs where functions return, and a kprobe can be had instead.
+
+    A kprobe runs with preemption off. The kernel counts its skipped runs since 6.7, in a series
+    that also let links say so (e2b2cd592adb), which is the sign asked for here. Where nobody can
+    tell, fexit stays: what it skips is counted anyway.
+    """
+    if types.offset("bpf_link_info", "kprobe_multi.missed") is None:
+        return False
+    return can_preempt(types) and perf.KPROBES.exists() and _is_switched_on()
+
+
+def _is_switched_on() -> bool:
+    """Whether preemption is on: "none voluntary (full)", kernel/sched/core.c, or not to choose."""
+    try:
+        directory = perf.unplaced("debugfs")
+        try:
+            file = os.open("sched/preempt", os.O_RDONLY, dir_fd=directory)
+            with open(file, encoding="ascii") as modes:
+                return bool({"(full)", "(lazy)"} & set(modes.read().split()))
+        finally:
+            os.close(directory)
+    except FileNotFoundError:
+        return True  # CONFIG_PREEMPT without CONFIG_PREEMPT_DYNAMIC, or PREEMPT_RT
+    except OSError:
+        return False
 
 
 def _may_preempt_program(types: btf.TypeInformation) -> bool:

@@ -127,8 +127,9 @@ def capability_checks() -> Finding:
     except HostError as error:
         needed = "not needed by run; for caps required: kernel 6.14, or one that allows fexit"
         return note("capabilities", error.message, needed)
-    if way.returns:
-        how = "where the function cap_capable returns (fexit), and its options tell"
+    if way.returns or way.entries:
+        place = "returns (fexit)" if way.returns else "begins (kprobe)"
+        how = f"where the function cap_capable {place}, and its options tell"
         return good("capabilities", f"checks are noted {how} which the kernel means")
     if not symbols.are_shown():
         hidden = "kernel.kptr_restrict hides the kernel's functions: a table tells what is meant"

@@ -23,6 +23,7 @@ from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tupl
 
 from tracer.errors import HostError
 from tracer.kernel import bpf, btf, image, layout, perf, preemption
+from tracer.kernel.diagnostics import kept_output
 from tracer.kernel.sources import bpf_directory
 
 CAPACITY: Mapping[str, int] = MappingProxyType(
@@ -44,14 +45,16 @@ class Source:
     A C file of `bpf/`: its programs, each with the raw tracepoint that it belongs to, and its maps.
 
     The programs are attached in this order. Those that are among `returns` belong to where that
-    function returns instead; `iterators` run when their link is read, for each object of that name;
-    `optional` ones are left out where the kernel has no such tracepoint.
+    function returns instead, those among `entries` to where it begins (a kprobe); `iterators` run
+    when their link is read, for each object of that name; `optional` ones are left out where the
+    kernel has no such tracepoint.
     """
 
     file: str
     programs: Mapping[str, str]
     maps: Tuple[str, ...]
     returns: FrozenSet[str] = frozenset()
+    entries: FrozenSet[str] = frozenset()
     iterators: FrozenSet[str] = frozenset()
     optional: FrozenSet[str] = frozenset()
 
@@ -149,7 +152,7 @@ def load(
     loaded = Loaded({}, {}, {})
     try:
         targets = {name: _target(types, source, name) for name in present(types, source)}
-        _fill(loaded, compiled, targets, shared)
+        _fill(loaded, source, compiled, targets, shared)
     except OSError as error:
         loaded.close()
         raise _refused(error) from error
@@ -188,24 +191,11 @@ def _target(types: btf.TypeInformation, source: Source, program: str) -> Tuple[i
     name = source.programs[program]
     if program in source.returns:
         return layout.function_type(types, name), bpf.TRACE_FEXIT
+    if program in source.entries:
+        return 0, bpf.KPROBE
     if program in source.iterators:
         return layout.function_type(types, f"bpf_iter_{name}"), bpf.TRACE_ITER
-    if preemption.is_classic():
-        if name in preemption.CLASSIC:
-            return perf.number(preemption.CLASSIC[name], name), bpf.PERF_EVENT
-        name = preemption.HELD[name]
-    return layout.tracepoint_type(types, name), bpf.TRACE_RAW_TP
-
-
-def _attached(program: int, target: Tuple[int, int]) -> int:
-    number, kind = target
-    if kind != bpf.PERF_EVENT:
-        return bpf.attach_tracing(program, kind)
-    event = perf.opened(number)
-    try:
-        return bpf.attach_event(program, event)
-    finally:
-        os.close(event)
+    return preemption.place_of(types, name)
 
 
 def lasting(capacity: Mapping[str, int]) -> Dict[str, int]:
@@ -276,6 +266,7 @@ def _image(source: Source, constants: Mapping[str, int]) -> image.Image:
 
 def _fill(
     loaded: Loaded,
+    source: Source,
     compiled: image.Image,
     targets: Mapping[str, Tuple[int, int]],
     shared: Mapping[str, int],
@@ -287,7 +278,7 @@ def _fill(
         code = compiled.programs[name].linked({**loaded.maps, **shared})
         loaded.programs[name] = _program(name, code, *target)
     for name, target in targets.items():
-        loaded.links[name] = _attached(loaded.programs[name], target)
+        loaded.links[name] = perf.attached(loaded.programs[name], target, source.programs[name])
 
 
 def _numbers(shape: image.Shape) -> Tuple[int, int, int, int, int]:
@@ -342,7 +333,7 @@ def _module(source: str, flags: List[str]) -> Any:
     bcc = _bcc()
     directory = bpf_directory()
     text = _whole(directory, source).encode()
-    with _surroundings(str(directory / "include")), _diagnostics() as diagnostics:
+    with _surroundings(str(directory / "include")), kept_output() as diagnostics:
         try:
             return bcc.BPF(text=text, cflags=[f"-I{directory}", *flags])
         except Exception as error:  # bcc raises nothing narrower
@@ -412,27 +403,6 @@ def _surroundings(kernel_source: str) -> Iterator[None]:
         os.close(here)
         del os.environ["BCC_KERNEL_SOURCE"]
         os.environ.update(before)
-
-
-@contextmanager
-def _diagnostics() -> Iterator[Any]:
-    """Keep what is printed on file descriptors 1 and 2; yields a function that returns it."""
-    kept = os.memfd_create("diagnostics")
-    real: Dict[int, int] = {number: os.dup(number) for number in (1, 2)}
-
-    def said() -> str:
-        size = os.fstat(kept).st_size
-        return os.pread(kept, size, 0).decode(errors="replace")
-
-    try:
-        for number in real:
-            os.dup2(kept, number)
-        yield said
-    finally:
-        for number, original in real.items():
-            os.dup2(original, number)
-            os.close(original)
-        os.close(kept)
 
 
 def version() -> Tuple[str, str]:

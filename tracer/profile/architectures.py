@@ -40,8 +40,13 @@ class Architecture:
         return "little" if self.audit & _LITTLE else "big"
 
 
-# token, libseccomp's word, AUDIT_ARCH_*, host. SCMP_ARCH_NATIVE is not here: neither runc
-# (libcontainer/seccomp/config.go) nor crun takes it.
+# The host's own, in libseccomp and in the security-profiles-operator's resources. No runtime takes
+# it from a profile: runc has a table without it (libcontainer/seccomp/config.go), crun asks
+# seccomp_arch_resolve_name(3), which does not know it (libcrun/seccomp.c). It would add nothing:
+# libseccomp always filters the host's own architecture.
+NATIVE = "SCMP_ARCH_NATIVE"
+
+# token, libseccomp's word, AUDIT_ARCH_*, host.
 _ROWS = (
     ("SCMP_ARCH_X86_64", "amd64", 62 | _64BIT | _LITTLE, ""),
     ("SCMP_ARCH_X86", "x86", 3 | _LITTLE, "SCMP_ARCH_X86_64"),

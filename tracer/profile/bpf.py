@@ -16,7 +16,8 @@ _DATA = "=IIQ6Q"  # struct seccomp_data: nr, arch, instruction_pointer, args
 _DATA_SIZE = 64
 _WORD = 0xFFFFFFFF
 _SCRATCH = 16
-_MOST_INSTRUCTIONS = 4096  # BPF_MAXINSNS
+# BPF_MAXINSNS of linux/bpf_common.h: no longer program is loaded.
+MOST_INSTRUCTIONS = 4096
 
 # Opcodes: linux/bpf_common.h, linux/filter.h.
 _LOAD_ABSOLUTE, _LOAD_LENGTH, _LOAD_X_LENGTH = 0x20, 0x80, 0x81
@@ -62,9 +63,14 @@ def parse(program: bytes) -> Tuple[Instruction, ...]:
     layout = struct.Struct(_INSTRUCTION)
     if not program or len(program) % layout.size:
         raise ValueError(f"a filter has whole instructions of {layout.size} bytes")
-    if len(program) > _MOST_INSTRUCTIONS * layout.size:
-        raise ValueError(f"a filter has at most {_MOST_INSTRUCTIONS} instructions")
+    if len(program) > MOST_INSTRUCTIONS * layout.size:
+        raise ValueError(f"a filter has at most {MOST_INSTRUCTIONS} instructions")
     return tuple(layout.iter_unpack(program))
+
+
+def length(program: bytes) -> int:
+    """Return how many instructions a program has."""
+    return len(program) // struct.calcsize(_INSTRUCTION)
 
 
 def is_program(program: bytes) -> bool:

@@ -34,6 +34,14 @@ MULTIPLEXED: Mapping[str, Tuple[str, ...]] = {
     ),
 }
 
+# The number by which a call is asked for: linux/net.h, linux/ipc.h.
+MULTIPLEXED_NUMBERS: Mapping[str, Mapping[str, int]] = {
+    "socketcall": {name: 1 + place for place, name in enumerate(MULTIPLEXED["socketcall"])},
+    "ipc": {
+        name: 1 + place % 4 + 10 * (place // 4) for place, name in enumerate(MULTIPLEXED["ipc"])
+    },
+}
+
 # An action and its errno; a name that is no errno stays a name.
 Said = Tuple[str, Union[int, str, None]]
 

@@ -14,13 +14,16 @@ from dataclasses import dataclass, replace
 from typing import AbstractSet, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from tracer.errors import InputError
-from tracer.profile import calls, hosts, model, openly
+from tracer.profile import calls, hosts, model, openly, probed
+from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.calls import by_call, effective, is_for_all, lets_through
 from tracer.profile.model import Profile, Rule
 from tracer.text import printable
 
 DENIED_BY_FIRST = "denied-by-first"
 MIXED = "mixed"
+ENOSYS_TAKEN = "enosys-taken"
+ENOSYS_LEFT = "enosys-left"
 DENIAL_LEFT = "denial-left"
 CROSSED = "crossed"
 DEFAULT_OPENED = "default-opened"
@@ -29,13 +32,19 @@ ARCHITECTURE_ADDED = "architecture-added"
 # What stands where profiles disagree; the first line that applies to a call decides.
 PRECEDENCE: Mapping[str, str] = {
     DENIED_BY_FIRST: "the first profile has a rule that denies the call or some use of it (KILL_*, "
-    "TRAP, ERRNO, NOTIFY, TRACE): what it says of the call stands, the strictest rule included",
+    "TRAP, ERRNO, NOTIFY, TRACE): what it says of the call stands, strictest rule and errno too",
     MIXED: "a later profile allows a use of the call that may overlap with one it denies itself: "
     "that permission is not taken over",
+    ENOSYS_LEFT: "a later profile answers ENOSYS to a call that C libraries can do without; the "
+    "first one denies it by a rule with another answer, or it is allowed for some arguments: that "
+    "stands, and ENOSYS is not taken over",
+    ENOSYS_TAKEN: "a later profile answers ENOSYS to such a call, by a rule or by its default; the "
+    "first one denies it by its default: where nothing allows the call, the result answers ENOSYS",
     DENIAL_LEFT: "a later profile denies the call by a rule: not taken over, since only the first "
     "one's denials stand; who allows it, or else the default, decides",
     CROSSED: "the default lets through and the denials of several profiles differ: all of them are "
-    "taken over, so that the result is rather too strict",
+    "taken over, so that the result is rather too strict; of two for the same uses the stricter, "
+    "or else ENOSYS for a call that C libraries can do without",
     DEFAULT_OPENED: "a later profile's default lets through and the first one's does not: so does "
     "the result's",
     ARCHITECTURE_ADDED: "a later profile names an architecture that the first does not: it is "
@@ -81,7 +90,8 @@ def merge(first: Profile, *others: Profile) -> Merged:
         rules, conflicts = _open(first, others)
     else:
         rules, conflicts = unite(first, others)
-        rules = _with_fallbacks(rules, first, others)
+        rules = probed.with_answers(rules, first, others)
+        conflicts = _with_missing(conflicts, rules, first, others)
     united = replace(first, rules=rules)
     if action != first.default_action:
         united = replace(
@@ -114,7 +124,7 @@ def unite(
         new = _beyond(had.get(name, ()), [rule for one in wanted for rule in one.get(name, ())])
         if new:
             added[name] = new
-    kept = _without_fallbacks(first.rules, added.keys())
+    kept = probed.without(first.rules, added.keys())
     return (*kept, *_grouped(added)), tuple(conflicts)
 
 
@@ -256,62 +266,40 @@ def _origins(rules: Iterable[Rule]) -> str:
     return "; ".join(sorted(parts))
 
 
-# --- Our own groups of errors: ENOSYS, EPERM ---
+# --- ENOSYS ---
 
 
-def _without_fallbacks(rules: Sequence[Rule], allowed: AbstractSet[str]) -> List[Rule]:
-    kept: List[Rule] = []
-    for rule in rules:
-        left = tuple(name for name in rule.names if name not in allowed)
-        if not calls.is_fallback(rule) or left == rule.names:
-            kept.append(rule)
-        elif left:
-            kept.append(replace(rule, names=left))
-    return kept
-
-
-def _with_fallbacks(
-    rules: Tuple[Rule, ...], first: Profile, others: Sequence[Profile]
-) -> Tuple[Rule, ...]:
+def _with_missing(
+    conflicts: Sequence[Conflict],
+    rules: Tuple[Rule, ...],
+    first: Profile,
+    others: Sequence[Profile],
+) -> Tuple[Conflict, ...]:
     """
-    The same with the answers that we generated in later profiles, as far as nothing is said of a
-    call and the first one's default is another answer; ENOSYS goes before EPERM.
+    Add the conflicts about ENOSYS, given the rules of the result. A denial whose ENOSYS the result
+    has, or that is reported here, is not reported as one that was left.
     """
-    groups = [rule for one in others for rule in one.rules if calls.is_fallback(rule)]
-    for answer in calls.FALLBACKS:
-        same = [rule for rule in groups if calls.said_by(rule) == answer and is_for_all(rule)]
-        if answer != calls.said_otherwise(first):
-            names = frozenset(name for rule in same for name in rule.names)
-            rules = _with_fallback(_giving_way(rules, answer, names), same)
-    return rules
+    had, has = probed.answered_missing(first), probed.answered_missing(replace(first, rules=rules))
+    open_to_all = {
+        name for name, same in by_call(rules).items() if any(map(_is_permission_for_all, same))
+    }
+    result = list(conflicts)
+    for source, other in enumerate(others, 1):
+        theirs = probed.answered_missing(other, of_ours=False) - open_to_all
+        result = [_but(conflict, source, theirs) for conflict in result]
+        for kind, names in ((ENOSYS_TAKEN, (theirs & has) - had), (ENOSYS_LEFT, theirs - has)):
+            result.append(Conflict(kind, source, tuple(sorted(names))))
+    return tuple(conflict for conflict in result if conflict.names)
 
 
-def _giving_way(
-    rules: Tuple[Rule, ...], answer: calls.Said, names: AbstractSet[str]
-) -> Tuple[Rule, ...]:
-    """The same without these names in groups whose answer goes behind this one."""
-    behind = calls.FALLBACKS[calls.FALLBACKS.index(answer) + 1 :]
-    kept: List[Rule] = []
-    for rule in rules:
-        if calls.is_fallback(rule) and calls.said_by(rule) in behind and is_for_all(rule):
-            kept += _without_fallbacks([rule], names)
-        else:
-            kept.append(rule)
-    return tuple(kept)
+def _is_permission_for_all(rule: Rule) -> bool:
+    return is_for_all(rule) and lets_through(rule)
 
 
-def _with_fallback(rules: Tuple[Rule, ...], groups: Sequence[Rule]) -> Tuple[Rule, ...]:
-    """The same with groups of one answer, in the group that is there or in a new one."""
-    spoken = {name for rule in rules for name in rule.names}
-    new = {name for rule in groups for name in rule.names} - spoken
-    if not new:
-        return rules
-    answer = calls.said_by(groups[0])
-    for position, rule in enumerate(rules):
-        if calls.is_fallback(rule) and calls.said_by(rule) == answer and is_for_all(rule):
-            wider = replace(rule, names=tuple(sorted({*rule.names, *new})))
-            return (*rules[:position], wider, *rules[position + 1 :])
-    return (*rules, replace(groups[0], names=tuple(sorted(new)), kept={}))
+def _but(conflict: Conflict, source: int, names: AbstractSet[str]) -> Conflict:
+    if (conflict.kind, conflict.source) != (DENIAL_LEFT, source):
+        return conflict
+    return replace(conflict, names=tuple(name for name in conflict.names if name not in names))
 
 
 # --- A default that lets through ---
@@ -354,10 +342,12 @@ def _but_for(denied: Mapping[str, str], other: Profile) -> Dict[str, str]:
 # --- Defaults and architectures ---
 
 
+# Where a profile names no architecture, the host's own is filtered, whichever that is.
+_HOSTS = frozenset(one.host for one in ARCHITECTURES.values())
+
+
 def _of_architectures(first: Profile, others: Sequence[Profile]) -> List[Conflict]:
-    had = hosts.named_by(first)
-    if not had:
-        return []
+    had = hosts.named_by(first) or _HOSTS
     new = [(source, sorted(hosts.named_by(other) - had)) for source, other in enumerate(others, 1)]
     return [Conflict(ARCHITECTURE_ADDED, source, tuple(names)) for source, names in new if names]
 
@@ -377,7 +367,7 @@ def _refuse_unsayable(first: Profile, other: Profile) -> None:
     if other.base and other.base != first.base:
         raise InputError(
             f"a profile that adds to {other.base!r} cannot be merged without it",
-            "merge the profile that the operator installed on the node",
+            "--base FILE names a file that holds it",
         )
     if first.dialect not in (model.OCI, model.SPO):
         return

@@ -14,20 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
-from tracer.profile import decide, formats, model, systemd, values
+from tracer.profile import decide, formats, hosts, model, spo, systemd, values
+from tracer.profile.architectures import NATIVE
 from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.model import Circumstances, Profile, Rule
 from tracer.profile.resolve import errno_number, resolve, without_kernel
 
 SYSTEMD = "systemd"
 BPF = "bpf"
-
-_MOST_SIGNED = (1 << 63) - 1
-# The enumeration of the operator's resource definition (api/seccompprofile, Arch).
-_SPO_ARCHITECTURES = frozenset(
-    "NATIVE X86 X86_64 X32 ARM AARCH64 MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PPC PPC64 "
-    "PPC64LE S390 S390X PARISC PARISC64 RISCV64".split()
-)
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,9 @@ def convert(
     if profile.base and target != model.SPO:
         losses.append(f"the base profile {profile.base}")
         profile = replace(profile, base="")
+    if NATIVE in profile.architectures:
+        losses.append(f"the architecture {NATIVE}: runtimes refuse it and need no such name")
+        profile = replace(profile, architectures=hosts.named_in_list(profile))
     content = TARGETS[target](_Conversion(profile, container, losses, name, around or {}))
     return Converted(content, tuple(losses), _unread(content, target))
 
@@ -107,7 +104,8 @@ def _podman(asked: _Conversion) -> bytes:
     kernel = asked.container.kernel
     for rule in profile.rules:
         if kernel is None and (rule.includes.minimal_kernel or rule.excludes.minimal_kernel):
-            asked.losses.append(f"the kernel that {_about(rule)} depends on (--kernel names one)")
+            about = spo.about(rule)
+            asked.losses.append(f"the kernel that {about} depends on (--kernel names one)")
     rules = tuple(without_kernel(rule) for rule in profile.rules if _is_for(rule, kernel))
     return formats.write(replace(profile, rules=rules, dialect=model.PODMAN)).encode()
 
@@ -159,67 +157,43 @@ def _containerd(asked: _Conversion) -> bytes:
 
 
 def _spo(asked: _Conversion) -> bytes:
+    around = asked.profile.around
     if asked.profile.dialect == model.SPO:
-        return formats.write(asked.profile).encode()
-    flat = _flat(asked)
-    asked.losses.extend(_unsaid_by_spo(flat))
-    architectures = dict.fromkeys(one for one in flat.architectures if _spo_knows(one))
-    profile = replace(
-        flat,
-        kept={},
-        rules=tuple(_spo_rule(rule) for rule in flat.rules if _spo_takes(rule)),
-        architectures=tuple(architectures),
-        flags=tuple(dict.fromkeys(flat.flags)),
-        default_errno=None,
-        dialect=model.SPO,
-        around={**values.SPO_HEAD, "metadata": {"name": asked.name}},
-    )
-    return formats.write(profile).encode()
+        given = asked.profile
+        asked.losses.extend(_around_spo(around))
+    else:
+        given = _flat(asked)
+        around = {**values.SPO_HEAD, "metadata": {"name": asked.name}}
+    fields = (path for path in values.unknown_fields(given) if path not in _SPO_FIELDS)
+    asked.losses.extend(f"the unknown field {path}" for path in fields)
+    asked.losses.extend(one.what for one in spo.refused(given))
+    taken = spo.within_limits(given)
+    if _notifies(given) and not _notifies(taken):
+        asked.losses.append(f"{model.NOTIFY} without a listener: it becomes {model.ERRNO}")
+    profile = replace(taken, kept=spo.state_of(given.kept), dialect=model.SPO)
+    return formats.write(replace(profile, around=_within_v1(around))).encode()
 
 
-def _unsaid_by_spo(profile: Profile) -> Iterator[str]:
-    yield from (f"the unknown field {path}" for path in values.unknown_fields(profile))
-    numbered = profile.default_action in model.WITH_ERRNO
-    if numbered and profile.default_errno not in (None, model.EPERM):
-        yield f"the default errno {profile.default_errno}: it becomes EPERM"
-    for token in profile.architectures:
-        if not _spo_knows(token):
-            yield f"the architecture {token}"
-    for rule in profile.rules:
-        yield from _unsaid_of_rule(rule)
+def _notifies(profile: Profile) -> bool:
+    actions = (profile.default_action, *(rule.action for rule in profile.rules))
+    return model.NOTIFY in actions
 
 
-def _unsaid_of_rule(rule: Rule) -> Iterator[str]:
-    if rule.errno == 0 and rule.action in model.WITH_ERRNO:
-        yield f"the errno 0 of {_about(rule)}: it becomes EPERM"
-    if not _has_sayable_conditions(rule):
-        yield f"a condition of {_about(rule)}: more than 63 bits, or than six of them"
+_SPO_FIELDS = (f"$.{spo.STATE}", f"$.{spo.DISABLED}")
 
 
-def _has_sayable_conditions(rule: Rule) -> bool:
-    return len(rule.conditions) <= model.MOST_ARGUMENTS and all(
-        max(one.value, one.value_two) <= _MOST_SIGNED for one in rule.conditions
-    )
+def _around_spo(around: model.Kept) -> Iterator[str]:
+    metadata = around.get("metadata")
+    if isinstance(metadata, dict) and "namespace" in metadata:
+        yield f"the namespace {metadata['namespace']}: a SeccompProfile belongs to the cluster"
 
 
-# Without its conditions, what allows would allow more and has to go; what denies may deny more.
-def _spo_takes(rule: Rule) -> bool:
-    lets_through = rule.action in (model.ALLOW, model.LOG, model.TRACE, model.NOTIFY)
-    return bool(rule.names) and (_has_sayable_conditions(rule) or not lets_through)
-
-
-def _spo_rule(rule: Rule) -> Rule:
-    conditions = rule.conditions if _has_sayable_conditions(rule) else ()
-    return Rule(
-        names=tuple(dict.fromkeys(rule.names)),
-        action=rule.action,
-        conditions=tuple(replace(one, kept={}) for one in conditions),
-        errno=rule.errno or None,
-    )
-
-
-def _spo_knows(token: str) -> bool:
-    return token[len("SCMP_ARCH_") :] in _SPO_ARCHITECTURES
+# What a cluster adds to a resource of its own is not for another one.
+def _within_v1(around: model.Kept) -> model.Kept:
+    metadata = around.get("metadata")
+    kept = metadata if isinstance(metadata, dict) else {}
+    named = {key: value for key, value in kept.items() if key in ("name", "labels", "annotations")}
+    return {**values.SPO_HEAD, "metadata": named or values.SPO_HEAD["metadata"]}
 
 
 def _systemd(asked: _Conversion) -> bytes:
@@ -278,11 +252,6 @@ def _undetermined(profile: Profile, container: Container) -> Iterator[str]:
 
 def _depend(number: int) -> str:
     return "1 rule depends" if number == 1 else f"{number} rules depend"
-
-
-def _about(rule: Rule) -> str:
-    names = " ".join(rule.names[:3])
-    return f"the rule for {names}{' ...' if len(rule.names) > 3 else ''}"
 
 
 TARGETS: Mapping[str, Callable[[_Conversion], bytes]] = {

@@ -16,12 +16,23 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import AbstractSet, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    AbstractSet,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 from tracer import syscalls
 from tracer.errors import InputError
 from tracer.profile import bpf, libseccomp, model
-from tracer.profile.architectures import ARCHITECTURES, host_of
+from tracer.profile.architectures import ARCHITECTURES, NATIVE, host_of
 from tracer.profile.floors import version_order
 from tracer.profile.model import Profile, Rule
 from tracer.profile.resolve import alternatives, as_containerd_reads, is_flat, resolve
@@ -35,6 +46,8 @@ CRUN = "crun"
 NO_RUNTIME = "none"
 RUNTIMES = (RUNC, RUNC_BEFORE_1_1_15, CRUN, NO_RUNTIME)
 
+_WORD = 0xFFFFFFFF
+_REFUSALS = 3  # are spelt out
 _LETS_THROUGH = (model.ALLOW, model.LOG, model.TRACE)
 
 
@@ -124,10 +137,44 @@ def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNT
         raise ValueError("resolve the profile first")
     refusals = _refusals(profile, host, runtime)
     if refusals:
-        raise InputError(f"{runtime} refuses the profile: {'; '.join(refusals)}")
+        who = "runc and crun refuse" if runtime == NO_RUNTIME else f"{runtime} refuses"
+        named = NATIVE in profile.architectures
+        hint = "leave it out: the host's own architecture is always filtered" if named else ""
+        shown = refusals[:_REFUSALS] + ["..."] * (len(refusals) > _REFUSALS)
+        raise InputError(f"{who} the profile: {'; '.join(shown)}", hint)
     default = libseccomp.returned(profile.default_action, profile.default_errno)
-    additions = _additions(profile, default, runtime)
-    return libseccomp.compile_filter(default, host, profile.architectures, additions)
+    additions = tuple(dict.fromkeys(_additions(profile, default, runtime)))
+    # libseccomp takes seconds, or minutes, for what is surely too long.
+    refuse_long(_least_length(additions), 0, runtime, "at least ")
+    program = libseccomp.compile_filter(default, host, profile.architectures, additions)
+    refuse_long(bpf.length(program), prologue_length(profile, host, runtime), runtime)
+    return program
+
+
+def _least_length(additions: Sequence[libseccomp.Addition]) -> int:
+    """
+    Return how many instructions a filter has at least: for some call, one for each lower word that
+    rules of a single condition compare with. An unconditional rule makes them needless.
+    """
+    always = {addition.name for addition in additions if not addition.conditions}
+    compared: Dict[str, Set[Tuple[int, int, int]]] = {}
+    for addition in additions:
+        if len(addition.conditions) == 1 and addition.name not in always:
+            (only,) = addition.conditions
+            words = (only.index, only.value & _WORD, only.value_two & only.value & _WORD)
+            compared.setdefault(addition.name, set()).add(words)
+    return max(map(len, compared.values()), default=0)
+
+
+def refuse_long(own: int, prologue: int, runtime: str, about: str = "") -> None:
+    """Raise InputError if the kernel loads no filter of so many instructions, with a prologue."""
+    if own + prologue > bpf.MOST_INSTRUCTIONS:
+        beside = f" and {runtime}'s own {prologue}" if prologue else ""
+        raise InputError(
+            f"the filter has {about}{own} instructions{beside}; the kernel loads no more than "
+            f"{bpf.MOST_INSTRUCTIONS}",
+            "use fewer rules with conditions; no container starts with this profile",
+        )
 
 
 def answer(
@@ -190,7 +237,7 @@ def _as_read(rule: Rule, runtime: str) -> Rule:
 
 def _refusals(profile: Profile, host: str, runtime: str) -> List[str]:
     refusals = [
-        f"it does not know the architecture {token}"
+        f"the architecture {token} is unknown"
         for token in (host, *profile.architectures)
         if token not in ARCHITECTURES
     ]
@@ -221,10 +268,35 @@ def _runc_refusals(profile: Profile) -> Iterator[str]:
 # --- runc's prologue ---
 
 
+def prologue_length(profile: Profile, host: str, runtime: str) -> int:
+    """Return how many instructions a runtime puts before a filter (generateEnosysStub)."""
+    if not _has_prologue(profile, runtime):
+        return 0
+    own = (host,) if runtime == RUNC else ()
+    kinds = {ARCHITECTURES[token].audit for token in (*profile.architectures, *own)}
+    modes: Dict[int, List[str]] = {}
+    for token, _ in _newest(profile, host, runtime):
+        modes.setdefault(ARCHITECTURES[token].audit, []).append(token)
+    return 4 + len(kinds) + sum(map(_section_length, modes.values()))
+
+
+def _section_length(tokens: Sequence[str]) -> int:
+    if len(tokens) == 2:
+        return 5  # x86-64 and x32
+    more = {"SCMP_ARCH_S390": 2, "SCMP_ARCH_S390X": 2, syscalls.X86_64: 1, syscalls.X32: 1}
+    return 3 + more.get(tokens[0], 0)
+
+
+def _has_prologue(profile: Profile, runtime: str) -> bool:
+    return (
+        runtime in (RUNC, RUNC_BEFORE_1_1_15)
+        and profile.default_errno != errno.ENOSYS
+        and profile.default_action not in _LETS_THROUGH
+    )
+
+
 def _newest(profile: Profile, host: str, runtime: str) -> Tuple[Tuple[str, int], ...]:
-    if runtime not in (RUNC, RUNC_BEFORE_1_1_15):
-        return ()
-    if profile.default_errno == errno.ENOSYS or profile.default_action in _LETS_THROUGH:
+    if not _has_prologue(profile, runtime):
         return ()
     own = (host,) if runtime == RUNC else ()
     names = {name for rule in profile.rules for name in rule.names}

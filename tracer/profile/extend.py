@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import AbstractSet, Dict, FrozenSet, List, Mapping, Tuple
 
 from tracer.profile import calls, combine, hosts, model
+from tracer.profile.architectures import NATIVE
 from tracer.profile.model import Profile
 from tracer.profile.reduce import allowed_names
 from tracer.profile.resolve import for_capabilities
@@ -49,8 +50,11 @@ def extend(
     profile = replace(turned, rules=rules)
     if not named:
         profile = replace(profile, architectures=addition.architectures)
+    elif NATIVE in profile.architectures:
+        profile = replace(profile, architectures=hosts.named_in_list(profile))
     messages = [
         *_turned(baseline),
+        *_native(baseline),
         *_left_out(sorted(set(addition.architectures) - named) if named else []),
         *_still_denied(denied, _kernels(addition)),
         *_left_to_it(sorted(covered)),
@@ -109,6 +113,12 @@ def _turned(baseline: Profile) -> List[str]:
         f"the baseline's default {baseline.default_action} lets every call through, so that its "
         f"list forbids nothing; it is now {model.ERRNO}"
     ]
+
+
+def _native(baseline: Profile) -> List[str]:
+    if NATIVE not in baseline.architectures:
+        return []
+    return [f"the baseline's {NATIVE} is left out: runc and crun refuse it"]
 
 
 def _left_out(missing: List[str]) -> List[str]:

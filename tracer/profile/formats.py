@@ -9,47 +9,98 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Tuple
+from typing import NamedTuple, Sequence, Tuple
 
-from tracer import document
 from tracer.errors import InputError
-from tracer.profile import documents, model, values, yaml
+from tracer.profile import bundles, documents, model, values, yaml
+from tracer.profile.bundles import Member
 from tracer.profile.keys import SPO_KIND, KeyFault
 from tracer.profile.model import Layout, Profile
 
 # Docker's default profile has 16 kB; nobody writes by hand, or loads, what is larger than this.
 READ_LIMIT = 16 * 1024 * 1024
 
+_ALONE = "a profile"
 _FIRST_INDENT = re.compile(r"\s*[{\[]\n([ \t]{1,16})")
+
+
+class Named(NamedTuple):
+    """
+    A profile in a file, with its name there, what to call it in messages, and faults of its keys.
+    """
+
+    name: str
+    source: str
+    profile: Profile
+    faults: Tuple[KeyFault, ...] = ()
 
 
 def read(text: str, source: str) -> Profile:
     """
-    Return the profile in a text of any dialect; `source` names it in messages.
+    Return the one profile in a text of any dialect; `source` names it in messages.
 
-    Raises InputError for what is no JSON and no YAML or no profile, DocumentError with everything
-    that is wrong in a profile. Refused, too, is what two readers would take differently.
+    Raises InputError for what is no JSON and no YAML or no profile, and for several profiles;
+    DocumentError with everything that is wrong in a profile. Refused, too, is what two readers
+    would take differently.
+    """
+    return one_of(read_all(text, source), source).profile
+
+
+def read_all(text: str, source: str) -> Tuple[Named, ...]:
+    """
+    Return the profiles in a text: several YAML documents, a list or a ConfigMap may hold many.
+
+    Raises the errors of `read`.
     """
     _check(text, source)
-    if _is_json(text):
-        profile = documents.profile_from(document.parse(text, source), source)
-        return replace(profile, layout=_layout_of(text))
-    return _resource(documents.profile_from(yaml.parse(text, source), source), source)
+    return tuple(
+        Named(member.name, member.source, _laid_out(_profile(member), member))
+        for member in bundles.members_in(text, source)
+    )
+
+
+def one_of(profiles: Sequence[Named], source: str, wanted: str = "") -> Named:
+    """
+    Return the profile that is `wanted` by its name or its number from 1, or else the only one.
+
+    Raises InputError that lists the names if there is no such.
+    """
+    chosen = [one for one in profiles if wanted in ("", one.name)]
+    if not chosen and wanted.isascii() and wanted.isdigit():
+        chosen = list(profiles[int(wanted[:9]) - 1 : int(wanted[:9])]) if int(wanted[:9]) else []
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(one.name or str(number) for number, one in enumerate(profiles, 1))
+    found = f"holds {len(chosen)} profiles" if chosen else f"holds no profile {wanted!r}, but"
+    raise InputError(f"{source}: {found}: {names}", "FILE#NAME, or FILE#NUMBER, names one")
 
 
 def read_as_engines(text: str, source: str) -> Tuple[Profile, Tuple[KeyFault, ...]]:
-    """
-    Return the profile that engines take a text for, and what is wrong with its keys.
+    """Return the one profile of `read_all_as_engines`, and what is wrong with its keys."""
+    found = one_of(read_all_as_engines(text, source), source)
+    return found.profile, found.faults
 
-    For `lint` alone, which reports the faults. Raises all other errors of `read`.
+
+def read_all_as_engines(text: str, source: str) -> Tuple[Named, ...]:
+    """
+    Return the profiles that engines take a text for, and what is wrong with their keys.
+
+    For `lint` alone, which reports the faults. Raises all other errors of `read_all`.
     """
     _check(text, source)
-    if _is_json(text):
-        value = document.parse(text, source, repeating=True)
-        return documents.profile_as_engines_read(value, source)
-    value = yaml.parse(text, source, repeating=True)
-    profile, faults = documents.profile_as_engines_read(value, source)
-    return _resource(profile, source), faults
+    found = []
+    for member in bundles.members_in(text, source, repeating=True):
+        profile, faults = documents.profile_as_engines_read(member.value, member.source)
+        found.append(Named(member.name, member.source, _resource(profile, member), faults))
+    return tuple(found)
+
+
+def _profile(member: Member) -> Profile:
+    return _resource(documents.profile_from(member.value, member.source), member)
+
+
+def _laid_out(profile: Profile, member: Member) -> Profile:
+    return profile if member.text is None else replace(profile, layout=_layout_of(member.text))
 
 
 def _check(text: str, source: str) -> None:
@@ -61,15 +112,11 @@ def _check(text: str, source: str) -> None:
         raise InputError(f"{source}: too large", f"the limit is {READ_LIMIT} bytes")
 
 
-def _is_json(text: str) -> bool:
-    return text.lstrip().startswith(("{", "["))
-
-
 # Engines refuse YAML, and JSON behind a byte order mark or a comment, which YAML takes.
-def _resource(profile: Profile, source: str) -> Profile:
-    if profile.dialect != model.SPO:
+def _resource(profile: Profile, member: Member) -> Profile:
+    if member.text is None and profile.dialect != model.SPO:
         raise InputError(
-            f"{source}: a profile for engines and runtimes has to be JSON, and start with {{",
+            f"{member.source}: a profile for engines and runtimes is JSON, and starts with {{",
             f"only a {SPO_KIND} may be YAML",
         )
     return profile
@@ -98,12 +145,12 @@ def _is_unicode(text: str) -> bool:
 
 
 def is_profile(text: str) -> bool:
-    """Say whether a text is a profile, and so may be replaced by one."""
+    """Say whether a text is a profile and nothing else, and so may be replaced by one."""
     try:
-        read_as_engines(text, "")
-    except InputError:
+        (profile,) = read_all_as_engines(text, _ALONE)
+    except (InputError, ValueError):
         return False
-    return True
+    return profile.source == _ALONE
 
 
 def _layout_of(text: str) -> Layout:

@@ -1,8 +1,9 @@
 """
 Which architectures a profile filters, on which hosts, and the union of several profiles' ones.
 
-A flat list holds for whichever host; `archMap` says it for each. What an architecture is, is
-`architectures`'.
+A flat list holds for whichever host; `archMap` says it for each. Runtimes filter the host's own
+architecture whether a profile names it or not, so SCMP_ARCH_NATIVE counts for nothing here. What an
+architecture is, is `architectures`'.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ def named_by(profile: Profile) -> AbstractSet[str]:
     return {*hosts, *(token for members in hosts.values() for token in members)}
 
 
+def named_in_list(profile: Profile) -> Tuple[str, ...]:
+    """Return the architectures of a profile's flat list."""
+    return tuple(token for token in profile.architectures if token != architectures.NATIVE)
+
+
 def with_architectures(profile: Profile, others: Sequence[Profile]) -> Profile:
     """The profile with every architecture that any names, as a list, or by host if any does so."""
     everyone = [profile, *others]
     if not any(one.families for one in everyone):
-        tokens = dict.fromkeys(token for one in everyone for token in one.architectures)
+        tokens = dict.fromkeys(
+            (*profile.architectures, *(token for one in others for token in named_in_list(one)))
+        )
         if len(tokens) == len(profile.architectures):
             return profile
         return replace(profile, architectures=_in_order(profile.architectures, tokens))
@@ -57,7 +65,7 @@ def by_host(profile: Profile) -> Dict[str, Dict[str, None]]:
     hosts: Dict[str, Dict[str, None]] = {
         family.architecture: dict.fromkeys(family.members) for family in profile.families
     }
-    for token in profile.architectures:
+    for token in named_in_list(profile):
         own = hosts.setdefault(architectures.host_of(token), {})
         if token != architectures.host_of(token):
             own[token] = None

@@ -78,7 +78,7 @@ def _plain(names: str) -> Dict[str, _Field]:
 _LEVELS: Mapping[str, _Fields] = {
     _PROFILE: {
         **_plain("defaultAction defaultErrnoRet defaultErrno listenerPath listenerMetadata"),
-        **_plain("baseProfileName disabled"),
+        **_plain("baseProfileName disabled state"),
         "architectures": _LIST,
         "archMap": _Field(_FAMILY, is_list=True),
         "flags": _LIST,
@@ -113,7 +113,7 @@ _OF_ENGINES = {
     _PROFILE: ("archMap", "defaultErrno"),
     _RULE: ("name", "errno", "includes", "excludes"),
 }
-_OF_OPERATOR = ("baseProfileName", "disabled")
+_OF_OPERATOR = ("baseProfileName", "disabled", "state")
 _IGNORED: Mapping[str, Mapping[str, Tuple[str, ...]]] = {
     model.DOCKER: {_PROFILE: _OF_OPERATOR},
     model.OCI: {**_OF_ENGINES, _PROFILE: (*_OF_ENGINES[_PROFILE], *_OF_OPERATOR)},

@@ -17,7 +17,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Tuple, Union
 
 from tracer.errors import HostError, InputError, SeccompTraceError
 from tracer.profile import model
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _FILE = "libseccomp.so.2"
 _NO_SUCH_CALL = -1  # __NR_SCMP_ERROR; other negative numbers are calls of other architectures
 _PATIENCE = 5  # seconds; Docker's default profile takes 0.05
+_MANY = 3000  # rules, beyond which a filter is hardly one that the kernel loads
 _NEWEST_API = 6  # libseccomp 2.5: every action, whatever this host's kernel could do
 
 # SECCOMP_RET_... of linux/seccomp.h.
@@ -114,9 +115,22 @@ def compile_filter(
     """
     if ARCHITECTURES[host].byteorder != sys.byteorder:
         raise HostError(f"libseccomp cannot make filters for {host} here", "ask on such a host")
-    added = tuple(additions)
-    build = partial(_build, default, host, tuple(architectures), added)
-    return _apart(build) if _may_never_end(added) else build()
+    built = _built(default, host, tuple(architectures), tuple(additions))
+    if isinstance(built, InputError):
+        raise built
+    return built
+
+
+# `lint` and `check` ask for the same filter several times; a refusal may take seconds, too.
+@lru_cache(maxsize=4)
+def _built(
+    default: int, host: str, architectures: Tuple[str, ...], additions: Tuple[Addition, ...]
+) -> Union[bytes, InputError]:
+    build = partial(_build, default, host, architectures, additions)
+    try:
+        return _apart(build) if _may_take_long(additions) else build()
+    except InputError as error:
+        return error
 
 
 def _build(
@@ -137,10 +151,11 @@ def _build(
 
 
 # libseccomp 2.5.4 loops for ever over some pairs of argument chains: two rules for one call with
-# two conditions each (of 10,000 random profiles with such pairs 5, without them 0 of 12,000).
-def _may_never_end(additions: Tuple[Addition, ...]) -> bool:
+# two conditions each (of 10,000 random profiles with such pairs 5, without them 0 of 12,000). And
+# its time grows with the square of the rules for one call: 5,000 take half a second.
+def _may_take_long(additions: Tuple[Addition, ...]) -> bool:
     chains = Counter(one.name for one in additions if len(one.conditions) > 1)
-    return any(count > 1 for count in chains.values())
+    return len(additions) > _MANY or any(count > 1 for count in chains.values())
 
 
 # In a process of its own, since nothing else ends a loop in a library.
@@ -164,7 +179,8 @@ def _apart(build: Callable[[], bytes]) -> bytes:
         return result
     raise result or InputError(
         f"libseccomp does not come to an end with this profile (not in {_PATIENCE} s)",
-        "two rules for one call have several conditions each; no runtime starts a container so",
+        "there are too many rules with conditions, or two for one call with several conditions "
+        "each; no runtime starts a container so",
     )
 
 

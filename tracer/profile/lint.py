@@ -14,24 +14,27 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from tracer import syscalls
 from tracer.errors import InputError
-from tracer.profile import calls, libseccomp, model
-from tracer.profile.architectures import ARCHITECTURES
+from tracer.profile import bpf, calls, libseccomp, model
+from tracer.profile.architectures import ARCHITECTURES, NATIVE
 from tracer.profile.calls import is_for_all, lets_through, said_by
-from tracer.profile.decide import NO_RUNTIME, export
+from tracer.profile.decide import NO_RUNTIME, RUNC, export, prologue_length, refuse_long
 from tracer.profile.dropped import dropped_by_containerd
-from tracer.profile.fallbacks import ENOSYS, fallbacks_of
 from tracer.profile.floors import Floor, shipped
 from tracer.profile.keys import KeyFault
 from tracer.profile.lint_capabilities import never_succeeds, serves_nothing
 from tracer.profile.lint_floors import floor_missing
 from tracer.profile.lint_keys import remarks_on
+from tracer.profile.lint_probed import eperm_for_probed
+from tracer.profile.lint_spo import base_missing, operator_refuses
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import OLDEST, RELEASE_OF, Release, release_text
-from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject, some_of
+from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark, Subject
 from tracer.profile.resolve import resolve
 from tracer.profile.risks import risk_of
 
 _MOST_VALUE = (1 << 64) - 1
+# For how many unknown names, and how long ones, a known name is looked for: it takes milliseconds.
+_MOST_GUESSES, _LONGEST_GUESS = 50, 60
 
 
 def lint(
@@ -63,13 +66,20 @@ def lint(
 
 def _unknown_call(subject: Subject) -> Iterator[Remark]:
     every = set[str]().union(*map(syscalls.names, syscalls.architectures()))
-    for name, places in subject.by_call.items():
-        if name in every or name in RELEASE_OF or libseccomp.knows(name):
-            continue
-        near = get_close_matches(name, sorted(every), 1)
+    unknown = (
+        (name, places)
+        for name, places in subject.by_call.items()
+        if not (name in every or name in RELEASE_OF or libseccomp.knows(name))
+    )
+    for number, (name, places) in enumerate(unknown):
+        near = _near(name, sorted(every)) if number < _MOST_GUESSES else []
         remedy = f"did you mean {near[0]}?" if near else "remove it"
         message = f"no kernel has a call {name!r}; runtimes ignore it"
         yield Remark("unknown-call", WARNING, places[0].path, message, remedy)
+
+
+def _near(name: str, every: Sequence[str]) -> Sequence[str]:
+    return get_close_matches(name, every, 1) if len(name) <= _LONGEST_GUESS else []
 
 
 def _needs_libseccomp(subject: Subject) -> Iterator[Remark]:
@@ -87,7 +97,7 @@ def _needs_libseccomp(subject: Subject) -> Iterator[Remark]:
 
 
 def _foreign_call(subject: Subject) -> Iterator[Remark]:
-    tokens = [one for one in subject.architectures if one in ARCHITECTURES]
+    tokens = subject.architectures if subject.names_architectures else ARCHITECTURES.keys()
     for name, places in subject.by_call.items():
         if not libseccomp.knows(name) or any(_has(token, name) for token in tokens):
             continue
@@ -197,11 +207,17 @@ def _duplicate(subject: Subject) -> Iterator[Remark]:
 
 def _unloadable(subject: Subject) -> Iterator[Remark]:
     host = syscalls.X86_64
+    if subject.profile.base:
+        return  # `base-missing` says it
     try:
-        export(resolve(subject.profile, host), host, NO_RUNTIME)
+        flat = resolve(subject.profile, host)
+        length = bpf.length(export(flat, host, NO_RUNTIME))
+        refuse_long(length, prologue_length(flat, host, RUNC), RUNC)
     except InputError as error:
-        place, remedy = subject.root, error.hint or "correct it"
-        yield Remark("unloadable", ERROR, place, error.message, remedy)
+        place, named = subject.root, subject.profile.architectures
+        if NATIVE in named:
+            place = f"{place}.architectures[{named.index(NATIVE)}]"
+        yield Remark("unloadable", ERROR, place, error.message, error.hint or "correct it")
 
 
 # --- The whole ---
@@ -226,12 +242,23 @@ _SMALLER = {syscalls.X86_64: syscalls.X86, syscalls.AARCH64: syscalls.ARM}
 
 
 def _missing_32_bit(subject: Subject) -> Iterator[Remark]:
+    named = bool(subject.profile.architectures or subject.profile.families)
+    place = f"{subject.root}.architectures" if named else subject.root
+    if not subject.names_architectures:
+        killed = " or ".join(f"{smaller} on {host}" for host, smaller in _SMALLER.items())
+        message = (
+            "runtimes filter the host's own architecture alone, since the profile names no other: "
+            f"the kernel kills programs of {killed} at their first call"
+        )
+        remedy = "nothing, if there are none in the image; else name the host's and theirs"
+        yield Remark("missing-32-bit", NOTE, place, message, remedy)
+        return
     for host, smaller in _SMALLER.items():
         if host in subject.architectures and smaller not in subject.architectures:
             yield Remark(
                 "missing-32-bit",
                 NOTE,
-                f"{subject.root}.architectures",
+                place,
                 f"programs of {smaller} are killed at their first call, since the profile names "
                 f"{host} alone",
                 "nothing, if there are none in the image; else name it too",
@@ -262,29 +289,6 @@ def _socketcall_open(subject: Subject) -> Iterator[Remark]:
 def _is_open(rules: Sequence[Rule], otherwise: calls.Said) -> bool:
     holding = calls.effective(rules, otherwise)
     return any(is_for_all(rule) and lets_through(rule) for rule in holding)
-
-
-def _eperm_for_probed(subject: Subject) -> Iterator[Remark]:
-    wrong = [
-        name
-        for name in fallbacks_of(subject.architectures & syscalls.architectures())
-        if not _answers_well(subject, name)
-    ]
-    if wrong:
-        yield Remark(
-            "eperm-for-probed",
-            WARNING,
-            f"{subject.root}.defaultAction",
-            f"C libraries try {some_of(wrong)} first and go on without if there is no such call "
-            "(ENOSYS); another answer reads as a failure",
-            f"allow them, or answer them by a rule with {model.ERRNO} and errnoRet {ENOSYS}",
-        )
-
-
-def _answers_well(subject: Subject, name: str) -> bool:
-    rules = subject.rules_of(name)
-    said = {said_by(rule) for rule in rules} or {calls.said_otherwise(subject.profile)}
-    return bool(said & {(model.ALLOW, None), (model.LOG, None), (model.ERRNO, ENOSYS)})
 
 
 def _dangerous_call(subject: Subject) -> Iterator[Remark]:
@@ -326,7 +330,9 @@ CHECKS: Mapping[str, Callable[[Subject], Iterator[Remark]]] = {
     "permissive-default": _permissive_default,
     "missing-32-bit": _missing_32_bit,
     "socketcall-open": _socketcall_open,
-    "eperm-for-probed": _eperm_for_probed,
+    "base-missing": base_missing,
+    "operator-refuses": operator_refuses,
+    "eperm-for-probed": eperm_for_probed,
     "floor-missing": floor_missing,
     "dangerous-call": _dangerous_call,
     "containerd-drops": _containerd_drops,

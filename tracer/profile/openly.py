@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from tracer.profile import calls
+from tracer.profile import calls, model
 from tracer.profile.calls import by_call, effective, is_for_all, lets_through
+from tracer.profile.fallbacks import ENOSYS, FALLBACKS
 from tracer.profile.model import Profile, Rule
 
 # Our own group for these calls. It gives way, like our ENOSYS group, when a later merge allows one.
@@ -127,6 +128,20 @@ def _agreed(name: str, says: _Says) -> Tuple[Tuple[Rule, ...], int]:
         known = {calls.where(rule) for rule in taken}
         new = [rule for rule in against if calls.where(rule) not in known]
         crossed = position if taken and (new or len(known) > len(against)) else crossed
-        taken += [replace(rule, comment=REST_COMMENT) for rule in new]
-    whole = [rule for rule in taken if is_for_all(rule)]
-    return tuple(whole[:1] or taken), crossed
+        taken += [replace(rule, comment=REST_COMMENT) for rule in against]
+    standing = _standing(taken)
+    whole = [rule for rule in standing if is_for_all(rule)]
+    return tuple(whole[:1] or standing), crossed
+
+
+def _standing(denials: Sequence[Rule]) -> List[Rule]:
+    """One denial for each place: the strictest action, then ENOSYS for a call that is probed."""
+    by_place: Dict[Tuple[object, ...], List[Rule]] = {}
+    for rule in denials:
+        by_place.setdefault(calls.where(rule), []).append(rule)
+    return [min(same, key=_rank) for same in by_place.values()]
+
+
+def _rank(denial: Rule) -> Tuple[int, bool, str]:
+    missing = denial.names[0] in FALLBACKS and calls.said_by(denial) == (model.ERRNO, ENOSYS)
+    return model.ACTIONS.index(denial.action), not missing, repr(calls.said_by(denial))

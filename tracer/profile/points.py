@@ -57,13 +57,15 @@ def _product(values: Sequence[Sequence[int]]) -> int:
 
 
 def _values(conditions: Sequence[Condition]) -> List[int]:
+    if not conditions:
+        return [0]
     masked = [one for one in conditions if one.operator == model.MASKED_EQUAL]
     found: Dict[int, None] = {}
     for one in conditions:
         if one.operator != model.MASKED_EQUAL:
             found.update(dict.fromkeys(_around(one.value)))
     found.update(dict.fromkeys(_masked(masked)))
-    found.update(dict.fromkeys((0, _ALL) if conditions else (0,)))
+    found.update(dict.fromkeys((0, _ALL)))
     return list(found)[:_MOST_PER_ARGUMENT]
 
 
@@ -74,6 +76,8 @@ def _around(value: int) -> List[int]:
 
 
 def _masked(conditions: Sequence[Condition]) -> List[int]:
+    if not conditions:
+        return [0]
     groups: Dict[Tuple[bool, ...], int] = {}
     for bit in range(64):
         inside = tuple(bool(one.value >> bit & 1) for one in conditions)

@@ -11,6 +11,7 @@ from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from tracer import syscalls
 from tracer.profile import calls, hosts, model
+from tracer.profile.architectures import ARCHITECTURES
 from tracer.profile.floors import Floor
 from tracer.profile.model import Profile, Rule
 from tracer.profile.releases import Release
@@ -56,7 +57,11 @@ class Place:
 
 
 class Subject:
-    """A profile taken apart once for all checks."""
+    """
+    A profile taken apart once for all checks.
+
+    One that names no architecture is judged as x86-64 hosts load it, by `architectures`.
+    """
 
     def __init__(
         self,
@@ -72,11 +77,15 @@ class Subject:
         self.floors = tuple(floors)
         self.must_start = must_start
         self.root = _PLACES.get(profile.dialect, "$")
-        self.architectures = set(hosts.named_by(profile)) or {syscalls.X86_64}
+        named = hosts.named_by(profile) & ARCHITECTURES.keys()
+        self.names_architectures = bool(named)
+        self.architectures = set(named) or {syscalls.X86_64}
         self.by_call: Dict[str, List[Place]] = {}
         for number, rule in enumerate(profile.rules):
+            # Where each name stands first.
+            first = {name: place for place, name in reversed(list(enumerate(rule.names)))}
             for name, (about,) in calls.by_call([rule]).items():
-                path = f"{self.path_of(number)}.names[{rule.names.index(name)}]"
+                path = f"{self.path_of(number)}.names[{first[name]}]"
                 self.by_call.setdefault(name, []).append(Place(about, path))
 
     def path_of(self, number: int) -> str:

@@ -53,14 +53,14 @@ def resolve(
     if profile.base:
         raise InputError(
             f"the profile is an addition to {profile.base!r}, which is not at hand",
-            "resolve the profile that the operator installed on the node",
+            "--base FILE names a file that holds it",
         )
     if engine == model.CONTAINERD:
         profile = as_containerd_reads(profile)
     if capabilities is None:
         capabilities = _usual_capabilities(engine)
     applied = (
-        rule for rule in profile.rules if _applies(rule, architecture, capabilities, kernel, engine)
+        rule for rule in profile.rules if applies(rule, architecture, capabilities, kernel, engine)
     )
     return replace(
         profile,
@@ -173,13 +173,14 @@ def _usual_capabilities(engine: Optional[str]) -> AbstractSet[str]:
     return DEFAULT_CAPABILITIES[model.PODMAN if engine == model.PODMAN else model.DOCKER]
 
 
-def _applies(
+def applies(
     rule: Rule,
     architecture: str,
     capabilities: AbstractSet[str],
     kernel: Optional[Tuple[int, int]],
-    engine: Optional[str],
+    engine: Optional[str] = None,
 ) -> bool:
+    """Say whether a container of this kind gets a rule; the arguments are those of `resolve`."""
     word = _word(architecture, engine)
     includes, excludes = rule.includes, rule.excludes
     return (

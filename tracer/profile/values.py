@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, Mapping, Tuple, Union
 
 from tracer.document import Node
-from tracer.profile import documents, model
+from tracer.profile import documents, model, spo
 from tracer.profile.keys import SPO_KIND
 from tracer.profile.model import Circumstances, Condition, Family, Kept, Profile, Rule
 
 SPO_HEAD: Mapping[str, object] = {
-    "apiVersion": "security-profiles-operator.x-k8s.io/v1beta1",
+    "apiVersion": spo.API_VERSION,
     "kind": SPO_KIND,
     "metadata": {"name": "profile"},
 }
@@ -36,6 +36,8 @@ def document_of(profile: Profile) -> Dict[str, object]:
     A profile that was read and not changed gives a value equal to the one it was read from, in
     the same order.
     """
+    if profile.dialect == model.SPO:
+        profile = _without_comments(profile)
     inner = value_of(profile)
     if profile.dialect == model.OCI:
         linux = profile.around.get("linux")
@@ -44,6 +46,11 @@ def document_of(profile: Profile) -> Dict[str, object]:
     if profile.dialect == model.SPO:
         return {**(profile.around or SPO_HEAD), "spec": inner}
     return inner
+
+
+# The operator's resource has no field for a comment, and kubectl refuses an unknown one.
+def _without_comments(profile: Profile) -> Profile:
+    return replace(profile, rules=tuple(replace(rule, comment="") for rule in profile.rules))
 
 
 def value_of(record: Record) -> Dict[str, object]:

@@ -1,9 +1,9 @@
 """
-Hostile YAML, read strictly: one document to plain JSON values, and such values to YAML.
+Hostile YAML, read strictly: documents to plain JSON values, and such values to YAML.
 
 The one door to PyYAML, imported on first use. The tree is built here from the parser's events, so
 that nothing is ever constructed, expanded or followed: anchors, aliases and tags are refused, as
-are a key twice, keys that are no strings, several documents and deep nesting. Plain scalars mean
+are a key twice, keys that are no strings and deep nesting. Plain scalars mean
 what YAML 1.1 and Kubernetes take them for; a date stays a string.
 """
 
@@ -21,16 +21,16 @@ _TAG = "tag:yaml.org,2002:"
 _MOST_DIGITS = 40
 
 
-def parse(text: str, source: str, *, repeating: bool = False) -> object:
+def parse_all(text: str, source: str, *, repeating: bool = False) -> List[object]:
     """
-    Return the value that the one document in a YAML text holds; raises InputError.
+    Return the values of the documents in a YAML text, at least one, without empty documents.
 
-    `repeating`: a mapping with a key twice is a Repeating instead of an error.
+    Raises InputError. `repeating`: a mapping with a key twice is a Repeating instead of an error.
     """
     yaml = _library()
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Tree(yaml, source, repeating).document(yaml.parse(text, Loader=loader))
+        return _Tree(yaml, source, repeating).documents(yaml.parse(text, Loader=loader))
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not YAML, or cut short ({_place(error)})") from error
     except ValueError as error:
@@ -66,7 +66,7 @@ def _place(error: Any) -> str:
 
 
 class _Tree:
-    """Builds one document from the events of a parser."""
+    """Builds documents from the events of a parser."""
 
     def __init__(self, yaml: Any, source: str, repeating: bool) -> None:
         self._yaml = yaml
@@ -74,16 +74,16 @@ class _Tree:
         self._repeating = repeating
         self._resolver = yaml.resolver.Resolver()
 
-    def document(self, events: Iterator[Any]) -> object:
-        documents = []
-        for event in events:
-            if isinstance(event, self._yaml.DocumentStartEvent):
-                documents.append(self._value(next(events), events, 0))
-            if len(documents) > 1:
-                raise InputError(f"{self._source}: several YAML documents, expected one")
+    def documents(self, events: Iterator[Any]) -> List[object]:
+        documents = [
+            self._value(next(events), events, 0)
+            for event in events
+            if isinstance(event, self._yaml.DocumentStartEvent)
+        ]
+        documents = [value for value in documents if value is not None]
         if not documents:
             raise InputError(f"{self._source}: empty")
-        return documents[0]
+        return documents
 
     def _value(self, event: Any, events: Iterator[Any], depth: int) -> object:
         self._refuse(event)

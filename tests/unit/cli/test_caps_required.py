@@ -93,7 +93,7 @@ def test_kubernetes_reads_a_security_context(bound: str):
     """
     text = required(bound, "--format", "kubernetes").stdout
 
-    assert yaml.parse(text, "text") == {
+    assert yaml.parse_all(text, "text")[0] == {
         "securityContext": {"capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}}
     }
 

@@ -114,10 +114,10 @@ def test_what_is_something_else_is_not_replaced(tmp_path: Path, target: str):
     ("arguments", "given", "message"),
     [
         (["nothing.json"], b"", "nothing.json: cannot be read: No such file"),
-        (["-"], b"", "-: empty"),
-        (["-"], b"\xff", "-: not UTF-8 text"),
+        (["-"], b"", "standard input: empty"),
+        (["-"], b"\xff", "standard input: not UTF-8 text"),
         (["-"], b"{" + b" " * (16 << 20), "standard input: too large"),
-        (["-"], b'{"defaultAction": 3}', "-: $.defaultAction: expected a string, found 3"),
+        (["-"], b'{"defaultAction": 3}', "input: $.defaultAction: expected a string, found 3"),
         (["-", "--architecture", "z80"], b"", "there are: "),
         (["-", "--kernel", "new"], b"", "is no kernel version"),
         (["-", "--capabilities", "chow"], b"", "'chow' is no capability"),

@@ -17,6 +17,7 @@ from tracer.kernel.layout import (
     MACHINES,
     MEMBERS,
     SIZES,
+    arguments,
     constants,
     function_type,
     tracepoint_type,
@@ -113,3 +114,25 @@ def test_the_kernel_side_uses_every_constant_and_no_other():
     unused = {name for name in defined if not re.search(rf"\b{name}\b", text)}
 
     assert unused == set()
+
+
+@pytest.mark.parametrize(
+    "machine, members, places",
+    [
+        ("x86_64", {"cx": 88, "dx": 96, "si": 104, "di": 112}, (112, 104, 96, 88)),
+        ("aarch64", {"user_regs": 16}, (16, 24, 32, 40)),
+    ],
+)
+def test_where_a_functions_arguments_are(
+    machine: str, members: dict[str, int], places: tuple[int, ...]
+):
+    """
+    A kernel's function has its first four arguments in registers, which differ by machine.
+    """
+    blob = Blob()
+    number = blob.integer("int", 8)
+    inner = blob.structure("user_pt_regs", 64, [("regs", number, 0)])
+    found = [(name, inner, place) for name, place in members.items()]
+    blob.structure("pt_regs", 168, found)
+
+    assert tuple(arguments(TypeInformation(blob.whole()), machine).values()) == places

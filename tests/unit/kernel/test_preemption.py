@@ -4,6 +4,7 @@ Tests of how programs are attached: which way for which tracepoint, and how the 
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,6 +122,49 @@ def test_a_kernel_that_counts_elsewhere_cannot_be_asked():
     """
     with pytest.raises(HostError, match="where it counts"):
         preemption.reading_count(kernel_with_tracepoints(), 5, "x86_64")
+
+
+@pytest.mark.parametrize(
+    "counts, on, needed", [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_a_kprobe_is_for_where_functions_returns_are_preempted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: bool, on: bool, needed: bool
+):
+    """
+    A kprobe takes the place of fexit if preemption is on and the kernel counts what it skips.
+    """
+    blob = Blob()
+    number = blob.integer("int", 4)
+    probe_link = blob.structure("", 8, [("missed", number, 0)] if counts else [])
+    blob.structure("bpf_link_info", 16, [("kprobe_multi", probe_link, 8)])
+    monkeypatch.setattr(perf, "KPROBES", tmp_path)
+    monkeypatch.setattr(preemption, "can_preempt", lambda types: True)
+    monkeypatch.setattr(preemption, "_is_switched_on", lambda: on)
+
+    assert preemption.needs_kprobe(btf.TypeInformation(blob.whole())) == needed
+
+
+@pytest.mark.parametrize(
+    "modes, on",
+    [
+        ("none voluntary (full)", True),
+        ("full (lazy)", True),
+        ("none (voluntary) full", False),
+        (None, True),
+    ],
+)
+def test_whether_preemption_is_switched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modes: Optional[str], on: bool
+):
+    """
+    The mode in parentheses is in force; a kernel that offers none to choose is always preemptible.
+    """
+    if modes is not None:
+        (tmp_path / "sched").mkdir()
+        (tmp_path / "sched/preempt").write_text(modes + "\n")
+    monkeypatch.setattr(perf, "unplaced", lambda kind: os.open(tmp_path, os.O_PATH))
+
+    assert preemption._is_switched_on() == on
 
 
 @pytest.mark.parametrize("answer", [True, False])

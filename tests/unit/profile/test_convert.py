@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.unit.profile import strategies
 from tests.unit.profile.strategies import Asked, is_loadable, outcome
 from tracer import syscalls
-from tracer.profile import bpf, formats, model, systemd
+from tracer.profile import bpf, formats, model, systemd, yaml
 from tracer.profile.convert import BPF, SYSTEMD, Container, Converted, convert
 from tracer.profile.decide import NO_RUNTIME, Answer, Filter, answer, decide, number_of
 from tracer.profile.model import Circumstances, Condition, Family, Profile, Rule
@@ -162,6 +162,9 @@ def test_an_oci_profile_goes_into_the_config_that_is_there():
         (Profile(model.ERRNO, (Rule(("read",), model.ERRNO, errno=0),)), "the errno 0 of the rule"),
         (Profile(model.ERRNO, architectures=("SCMP_ARCH_LOONGARCH64",)), "the architecture SCMP_"),
         (Profile(model.ERRNO, kept={"x": 1}), "the unknown field $.x"),
+        (Profile(model.ERRNO, flags=("SECCOMP_FILTER_FLAG_NEW",)), "the flag SECCOMP_"),
+        (Profile(model.ERRNO, listener_path="/run/a"), "the listenerPath /run/a: the"),
+        (Profile(model.ERRNO, listener_path="/var/run/security-profiles-operator/../a"), "the lis"),
         (
             Profile(model.LOG, (Rule(("read",), model.LOG, (BEYOND,)),)),
             "a condition of the rule for read: more than 63 bits",
@@ -176,6 +179,80 @@ def test_what_the_operator_has_no_field_for_is_listed(profile: Profile, loss: st
 
     assert [one[: len(loss)] for one in converted.losses] == [loss]
     assert _read(converted).dialect == model.SPO
+
+
+LISTENER = "/var/run/security-profiles-operator/a-1_b.sock"
+
+
+def test_a_listener_in_the_directory_of_the_operator_stays():
+    """
+    The path of a socket that the resource takes is written as it is.
+    """
+    profile = Profile(model.ALLOW, (Rule(("mount",), model.NOTIFY),), listener_path=LISTENER)
+
+    converted = convert(profile, model.SPO)
+
+    assert converted.losses == ()
+    assert _read(converted).listener_path == LISTENER
+
+
+def test_without_its_listener_a_profile_denies_what_it_would_ask_about():
+    """
+    NOTIFY without a listener does not load, and no call may be let through for that.
+    """
+    rules = (Rule(("mount",), model.NOTIFY), Rule(("read",), model.ALLOW))
+    profile = Profile(model.NOTIFY, rules, listener_path="/run/a", listener_metadata="m")
+
+    converted = convert(profile, model.SPO)
+
+    assert len(converted.losses) == 2
+    assert _read(converted) == Profile(
+        model.ERRNO, (Rule(("mount",), model.ERRNO), rules[1]), dialect=model.SPO
+    )
+
+
+OLD_RESOURCE = """apiVersion: security-profiles-operator.x-k8s.io/v1beta1
+kind: SeccompProfile
+metadata: {name: old, namespace: app, uid: 1-2, labels: {a: b}}
+spec:
+  disabled: true
+  defaultAction: SCMP_ACT_ERRNO
+  baseProfileName: runc
+  syscalls:
+  - {action: SCMP_ACT_ERRNO, names: [clone3, clone3], errnoRet: '38'}
+status: {}
+"""
+
+
+def test_an_old_resource_becomes_one_of_version_1():
+    """
+    Its errno is a number then, its state a word; a namespace is lost, a cluster's own fields go.
+    """
+    converted = convert(formats.read(OLD_RESOURCE, "old.yaml"), model.SPO)
+
+    assert yaml.parse_all(converted.content.decode(), "converted") == [
+        {
+            "apiVersion": "security-profiles-operator.x-k8s.io/v1",
+            "kind": "SeccompProfile",
+            "metadata": {"name": "old", "labels": {"a": "b"}},
+            "spec": {
+                "state": "Disabled",
+                "defaultAction": "SCMP_ACT_ERRNO",
+                "baseProfileName": "runc",
+                "syscalls": [{"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}],
+            },
+        }
+    ]
+    assert converted.losses == ("the namespace app: a SeccompProfile belongs to the cluster",)
+
+
+def test_a_resource_is_written_without_comments():
+    """
+    Whatever is merged into a resource, kubectl takes the result.
+    """
+    profile = Profile(model.ERRNO, (Rule(("a",), model.LOG, comment="x"),), dialect=model.SPO)
+
+    assert "comment" not in formats.write(profile)
 
 
 def test_the_base_of_a_resource_is_no_part_of_it():

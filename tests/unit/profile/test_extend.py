@@ -75,6 +75,19 @@ def rules_of(result: Result) -> List[Dict[str, Any]]:
     return list(rules)
 
 
+@pytest.mark.parametrize("others", [[], [syscalls.X86]])
+def test_the_native_architecture_of_a_baseline_is_left_out(others: List[str]):
+    """
+    No runtime takes it, so that the extended profile would not start anything.
+    """
+    base = baseline(rule("ALLOW", "read"), architectures=["SCMP_ARCH_NATIVE", *others])
+
+    result = extended(base, "read")
+
+    assert result.profile["architectures"] == (others or [syscalls.X86_64])
+    assert any("SCMP_ARCH_NATIVE is left out" in message for message in result.messages)
+
+
 def test_new_calls_come_in_one_group_at_the_end():
     """
     The baseline is unchanged but for one more group, whose comment says where it came from.

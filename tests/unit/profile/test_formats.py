@@ -238,7 +238,7 @@ def test_of_very_many_errors_a_hundred_are_told():
         ("a: 1\na: 2", 'p: line 2: found the key "a" twice'),
         ("1: 2", "p: line 1: found a key that is no plain string"),
         ("<<: {a: 1}", "p: line 1: found a key that is no plain string"),
-        ("a: 1\n---\nb: 1", "p: several YAML documents"),
+        ("a: 1\n---\nb: 1", "p#1: not a seccomp profile"),
         ("a: 1.0e+999", "p: not YAML that JSON can say"),
         ("# nothing", "p: empty"),
         ("kind: SeccompProfile", "p: $.spec: expected a seccomp profile, found nothing"),

@@ -5,6 +5,7 @@ What lint finds; each code is shown in tests/cases too, as a person meets it.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import List, Tuple
 
@@ -23,7 +24,7 @@ from tracer.profile.lint import CHECKS, lint
 from tracer.profile.lint_keys import CODES
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.releases import RELEASE_OF
-from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Remark
+from tracer.profile.remarks import ERROR, NOTE, SEVERITIES, WARNING, Needs, Remark
 from tracer.profile.risks import RISKS, risk_of
 from tracer.recording import Run
 
@@ -235,6 +236,82 @@ def test_our_fallbacks_are_what_lint_asks_for():
     group = Rule(tuple(fallbacks_of(BOTH)), model.ERRNO, errno=38)
 
     assert "eperm-for-probed" not in [code for code, _ in remarks(group)]
+
+
+ADMIN = Circumstances(capabilities=("CAP_SYS_ADMIN",))
+NO_CLONE3 = Rule(("clone3",), model.ERRNO, errno=38)
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_good"),
+    [
+        ([allow("clone3", includes=ADMIN)], False),
+        ([allow("clone3", conditions=if_first(model.EQUAL, 1))], False),
+        ([allow("clone3", includes=ADMIN), replace(NO_CLONE3, excludes=ADMIN)], True),
+        ([allow("clone3", includes=ADMIN), NO_CLONE3], True),
+        ([allow("clone3", excludes=ADMIN), replace(NO_CLONE3, excludes=ADMIN)], False),
+        ([allow("clone3", includes=Circumstances(minimal_kernel=(5, 3)))], True),
+        ([allow("clone3")], True),
+    ],
+)
+def test_a_probed_call_is_answered_well_if_every_container_hears_enosys(
+    rules: List[Rule], is_good: bool
+):
+    """
+    A permission for some containers or arguments only is no answer to the others.
+    """
+    others = [name for name in fallbacks_of(BOTH) if name != "clone3"]
+
+    found = remarks(allow(*others), *rules)
+
+    expected = [] if is_good else ["$.syscalls[1].names[0]"]
+    assert [place for code, place in found if code == "eperm-for-probed"] == expected
+
+
+def test_a_probed_call_is_judged_by_the_capabilities_of_the_container():
+    """
+    A container with CAP_SYS_ADMIN gets the call; `lint --caps` says that it has it.
+    """
+    others = [name for name in fallbacks_of(BOTH) if name != "clone3"]
+    rules = (allow(*others), allow("clone3", includes=ADMIN))
+    profile = Profile(model.ERRNO, rules, architectures=BOTH)
+
+    for capabilities, found in (((), 1), (ADMIN.capabilities, 0)):
+        codes = [one.code for one in lint(profile, NEWEST, Needs(frozenset(capabilities)))]
+        assert codes.count("eperm-for-probed") == found
+
+
+@pytest.mark.parametrize(
+    ("architectures", "place"), [((), "$"), (("SCMP_ARCH_NATIVE",), "$.architectures")]
+)
+def test_a_profile_that_names_no_architecture_is_judged_as_hosts_load_it(
+    architectures: Tuple[str, ...], place: str
+):
+    """
+    No call is foreign to it, and 32-bit programs are killed since the host's own is filtered alone.
+    """
+    rules = (allow("read", "socketcall", "arch_prctl", "no_such_call"),)
+
+    found = lint(Profile(model.ERRNO, rules, architectures=architectures), NEWEST)
+
+    by_code = {one.code: one for one in found}
+    assert "foreign-call" not in by_code
+    assert by_code["missing-32-bit"].place == place
+    assert "names no other" in by_code["missing-32-bit"].message
+
+
+def test_the_native_architecture_is_one_that_runtimes_refuse():
+    """
+    Neither runc nor crun takes SCMP_ARCH_NATIVE from a profile.
+    """
+    profile = Profile(model.ERRNO, architectures=(syscalls.X86_64, "SCMP_ARCH_NATIVE"))
+
+    (remark,) = [one for one in lint(profile, NEWEST) if one.code == "unloadable"]
+
+    assert remark.place == "$.architectures[1]"
+    assert remark.message == (
+        "runc and crun refuse the profile: the architecture SCMP_ARCH_NATIVE is unknown"
+    )
 
 
 def test_every_code_has_a_case():

@@ -1,0 +1,154 @@
+"""
+Answers of a merged profile that give way: calls that nobody allows, and what their callers expect.
+
+A C library tries `clone3` and goes on with `clone` after ENOSYS; EPERM makes every thread start
+fail. So ENOSYS goes before the first profile's default for the calls of `fallbacks.FALLBACKS`,
+whichever profile answers it, by a rule or by its default. The groups that we generate ourselves
+(known by their comment) are taken over for any call. What is added here carries that comment, too:
+a later merge that allows a call takes it out of the group again.
+
+libseccomp lets an unconditional rule override every rule with argument conditions, and takes the
+first of two unconditional rules. So no group names a call that is allowed for some arguments, and
+a group follows the rules that allow its calls to some containers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+from typing import AbstractSet, Dict, FrozenSet, List, Sequence, Set, Tuple
+
+from tracer import syscalls
+from tracer.profile import calls, hosts, model
+from tracer.profile.calls import by_call, is_for_all, lets_through
+from tracer.profile.fallbacks import ENOSYS, FALLBACKS, fallbacks_of
+from tracer.profile.generate import FALLBACK_MARK
+from tracer.profile.model import Profile, Rule
+
+MISSING: calls.Said = (model.ERRNO, ENOSYS)
+MERGED_COMMENT = (
+    f"{FALLBACK_MARK}: answered ENOSYS by a merged profile; C libraries and language runtimes do "
+    "without where a call is missing"
+)
+
+
+def answered_missing(profile: Profile, *, of_ours: bool = True) -> FrozenSet[str]:
+    """
+    Return the calls of FALLBACKS that a profile answers with ENOSYS to some container at least.
+
+    With `of_ours` false, the groups that we generate count only against it.
+    """
+    otherwise = calls.said_otherwise(profile)
+    found: Set[str] = set()
+    by_name = by_call(profile.rules)
+    for name in FALLBACKS.keys() & by_name.keys():
+        holding = calls.effective(by_name[name], otherwise)
+        if any(
+            calls.said_by(rule) == MISSING and (of_ours or not calls.is_fallback(rule))
+            for rule in holding
+        ):
+            found.add(name)
+    if otherwise == MISSING:
+        found.update(
+            name
+            for name in _probed_under(profile)
+            if not any(map(is_for_all, calls.effective(by_name.get(name, ()), otherwise)))
+        )
+    return frozenset(found)
+
+
+def _probed_under(profile: Profile) -> List[str]:
+    named = hosts.named_by(profile) & syscalls.architectures()
+    return fallbacks_of(named or {syscalls.X86_64})
+
+
+def without(rules: Sequence[Rule], allowed: AbstractSet[str]) -> List[Rule]:
+    """Return the rules with groups of ours that no longer name these calls."""
+    kept: List[Rule] = []
+    for rule in rules:
+        left = tuple(name for name in rule.names if name not in allowed)
+        if not calls.is_fallback(rule) or left == rule.names:
+            kept.append(rule)
+        elif left:
+            kept.append(replace(rule, names=left))
+    return kept
+
+
+def with_answers(
+    rules: Tuple[Rule, ...], first: Profile, others: Sequence[Profile]
+) -> Tuple[Rule, ...]:
+    """
+    Return the rules of a merge with the answers that give way, ENOSYS before EPERM.
+
+    A call gets one if a profile answers so, the first one's default is another answer, and no rule
+    denies it, allows it to all or allows it for some arguments.
+    """
+    for answer in calls.FALLBACKS:
+        if answer == calls.said_otherwise(first):
+            continue
+        groups = [rule for one in (first, *others) for rule in one.rules if _is_group(rule, answer)]
+        names = {name for rule in groups for name in rule.names}
+        if answer == MISSING:
+            names.update(*(answered_missing(other) for other in others))
+        rules = _with_answer(rules, answer, names, groups)
+    return rules
+
+
+def _is_group(rule: Rule, answer: calls.Said) -> bool:
+    return calls.is_fallback(rule) and calls.said_by(rule) == answer and is_for_all(rule)
+
+
+def _with_answer(
+    rules: Tuple[Rule, ...], answer: calls.Said, names: AbstractSet[str], groups: Sequence[Rule]
+) -> Tuple[Rule, ...]:
+    """Return the rules with this answer to those of the calls that have room for it."""
+    behind = calls.FALLBACKS[calls.FALLBACKS.index(answer) + 1 :]
+    by_name = by_call(rules)
+    new = {name for name in names if _has_room(by_name.get(name, ()), behind)}
+    if not new:
+        return rules
+    kept = _without_groups(rules, behind, new)
+    wider, rest = _assigned(new, kept, answer)
+    for position, added in wider.items():
+        rule = kept[position]
+        kept[position] = replace(rule, names=tuple(sorted({*rule.names, *added})))
+    if rest:
+        group = groups[0] if groups else Rule((), model.ERRNO, errno=ENOSYS, comment=MERGED_COMMENT)
+        kept.append(replace(group, names=tuple(sorted(rest)), kept={}))
+    return tuple(kept)
+
+
+def _assigned(
+    names: AbstractSet[str], rules: Sequence[Rule], answer: calls.Said
+) -> Tuple[Dict[int, List[str]], List[str]]:
+    """Return the calls for each group that follows all their rules, and the calls without one."""
+    groups = [position for position, rule in enumerate(rules) if _is_group(rule, answer)]
+    last = {name: position for position, rule in enumerate(rules) for name in rule.names}
+    wider: Dict[int, List[str]] = {}
+    rest: List[str] = []
+    for name in names:
+        after = bisect_right(groups, last.get(name, -1))
+        if after < len(groups):
+            wider.setdefault(groups[after], []).append(name)
+        else:
+            rest.append(name)
+    return wider, rest
+
+
+def _without_groups(
+    rules: Sequence[Rule], answers: Sequence[calls.Said], names: AbstractSet[str]
+) -> List[Rule]:
+    kept: List[Rule] = []
+    for rule in rules:
+        is_behind = any(_is_group(rule, answer) for answer in answers)
+        kept += without([rule], names) if is_behind else [rule]
+    return kept
+
+
+def _has_room(rules: Sequence[Rule], behind: Sequence[calls.Said]) -> bool:
+    """Say whether the rules about one call leave it an answer that gives way."""
+    return all(
+        any(_is_group(rule, answer) for answer in behind)
+        or (lets_through(rule) and not rule.conditions and not is_for_all(rule))
+        for rule in rules
+    )
