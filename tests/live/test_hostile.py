@@ -81,7 +81,7 @@ def assert_harmless(terminal: Terminal) -> None:
 
 def test_a_hostile_monitor(seccomp_trace: SeccompTrace, tmp_path: Path):
     """
-    A false conmon, whose arguments name a container and a runtime as nastily as they can, is recorded
+    A false conmon, whose arguments name container and runtime as nastily as they can, is recorded
     under that name; messages and file names are harmless. Nobody has measured that runtime.
     """
     (tmp_path / "bin").mkdir()

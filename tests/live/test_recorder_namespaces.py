@@ -35,11 +35,11 @@ print(json.dumps([number for number, recording in found.items() if recording in 
 """
 NOTED = """
 import json
-from tracer.kernel import bpf, pinned, program, wire
+from tracer.kernel import bpf, divided_maps, pinned, wire
 maps = pinned.opened().maps
 heads = {wire.ID.unpack(key)[0]: wire.head(value) for key, value in bpf.items(maps["recordings"])}
 kept = [{wire.ID.unpack(key)[0] for key, _ in bpf.items(part)} for part in
-        program.parts(maps, "holders")]
+        divided_maps.parts(maps, "holders")]
 print(json.dumps([[heads[one].user for one in part if one in heads] for part in kept]))
 """
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, btf, layout, preemption, program, symbols, wire
+from tracer.kernel import bpf, btf, divided_maps, layout, preemption, program, symbols, wire
 
 FRAMES, EXTENTS = 6, 5
 HOSTS, CONTAINERS, INNER = range(3)
@@ -161,7 +161,7 @@ def load(threads: int) -> program.Loaded:
 def load_to_stay(threads: int, recordings: int) -> program.Loaded:
     """The same beside a recorder that stays, by its two maps."""
     shared = {"threads": threads, "recordings": recordings}
-    return _load(program.lasting(CAPACITY), RESIDENT.maps, shared)
+    return _load(divided_maps.lasting(CAPACITY), RESIDENT.maps, shared)
 
 
 def try_out() -> program.Source:
@@ -223,7 +223,7 @@ class Checks:
         """By recording, what its first program held."""
         return {
             int(wire.ID.unpack(key)[0]): Holder(*HOLDER.unpack(value))
-            for descriptor in program.parts(self._maps, "holders")
+            for descriptor in divided_maps.parts(self._maps, "holders")
             for key, value in bpf.items(descriptor, 512)
         }
 
@@ -236,7 +236,7 @@ class Checks:
     def of(self, recordings: AbstractSet[int]) -> Tuple[Check, ...]:
         """The checks of these recordings. Reading changes nothing."""
         found: List[Tuple[Tuple[int, ...], Tuple[int, ...], Tuple[int, int, int, str]]] = []
-        for descriptor in program.parts(self._maps, "checks"):
+        for descriptor in divided_maps.parts(self._maps, "checks"):
             for key, value in bpf.items_of(descriptor, recordings, 1024):
                 count, first, *rest = CHECK.unpack(value)
                 told = (count, first, rest[FRAMES], wire.text(rest[FRAMES + 1]))

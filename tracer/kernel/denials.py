@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import AbstractSet, Dict, Iterator, Mapping, Optional, Tuple
 
-from tracer.kernel import bpf, program, wire
+from tracer.kernel import bpf, divided_maps, program, wire
 
 PLACE_KEY = struct.Struct("=64sQI4x")
 PLACE = struct.Struct("=QQQQI4xQ")
@@ -166,7 +166,7 @@ def counting(threads: Optional[int] = None) -> Iterator["Denials"]:
 def load_to_stay(threads: int, recordings: int) -> program.Loaded:
     """Count denials beside a recorder that stays, by its two maps: of what it records alone."""
     shared = {"threads": threads, "recordings": recordings}
-    return program.load(program.lasting(CAPACITY), RESIDENT, shared)
+    return program.load(divided_maps.lasting(CAPACITY), RESIDENT, shared)
 
 
 class Denials:
@@ -179,7 +179,7 @@ class Denials:
         self._leaving: Dict[int, Standing] = {}
 
     def _items(self, name: str) -> Iterator[Tuple[bytes, bytes]]:
-        for descriptor in program.parts(self._maps, name):
+        for descriptor in divided_maps.parts(self._maps, name):
             yield from bpf.items(descriptor, 512)
 
     def standings(self) -> Dict[int, Standing]:

@@ -17,10 +17,10 @@ from dataclasses import astuple, dataclass
 from typing import AbstractSet, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
 from tracer.errors import HostError
-from tracer.kernel import bpf, program, wire
+from tracer.kernel import bpf, divided_maps, program, wire
 
 # Of what may be pinned beside it: the keys of these begin with a recording's id, too.
-BESIDE = program.divided(("checks", "holders", "denials", "programs"))
+BESIDE = divided_maps.divided(("checks", "holders", "denials", "programs"))
 
 SECCOMP_FILTERS = "Seccomp_filters:"  # /proc/PID/status, since 5.9
 
