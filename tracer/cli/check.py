@@ -27,6 +27,8 @@ from tracer.profile.check import Denial, Held, denials
 from tracer.profile.check_starts import Starts, runtime_does_without, starts
 from tracer.profile.floor_choice import described
 from tracer.profile.floors import Floor
+from tracer.profile.known_calls import Ignored, ignored
+from tracer.profile.releases import Release
 from tracer.profile.resolve import as_read_by
 from tracer.recording import Recording, Sighting, merge
 from tracer.text import printable
@@ -56,6 +58,7 @@ _NAMED_AT_MOST = 4
     help="Runtimes under which containers have to start: the version that ran (auto also notes "
     "later versions and other runtimes), all measured, none, or these.",
 )
+@options.libseccomp("The release of the host's libseccomp. [this host's]")
 @options.judged_engine
 @base
 @click.argument("profile")
@@ -64,6 +67,7 @@ def check(
     sets: Tuple[str, ...],
     added: Tuple[str, ...],
     runtime_floor: str,
+    release: Optional[Release],
     engine: Optional[str],
     profile: str,
     recordings: Tuple[str, ...],
@@ -73,7 +77,8 @@ def check(
 
     Also lists the measured runtimes under which PROFILE starts no container, or no exec works. Exit
     code 1 if PROFILE denies a recorded call, or if it would fail so under the runtime that ran; 0
-    if not. Notes do not count. Neither do calls that depend on arguments, which are not recorded.
+    if not. Runtimes ignore rules for calls that the host's libseccomp does not know, and the line
+    says so. Notes do not count. Neither do calls that depend on arguments, which are not recorded.
     Rules for certain capabilities are judged by those that each container had.
     """
     choice, measured = options.floors_for(runtime_floor)
@@ -86,11 +91,12 @@ def check(
     found = _Found(
         {
             denial: _verdict(denial, whole, measured)
-            for denial in denials(judged, whole, held)
+            for denial in denials(judged, whole, held, release)
         },
-        starts(judged, whole, choice, measured, held),
+        starts(judged, whole, choice, measured, held, release),
+        ignored(judged, release),
     )
-    for line in (*_denial_lines(found, whole), *start_lines(found.starts)):
+    for line in (*_denial_lines(found, whole), *start_lines(found.starts, found.ignored)):
         print_line(line)
     print_line(_summary(found, whole))
     return 1 if found.denied or found.failing else 0
@@ -98,10 +104,13 @@ def check(
 
 @dataclass(frozen=True)
 class _Found:
-    """Denied calls, each with its verdict, and whether containers start."""
+    """
+    Denied calls, each with its verdict; whether containers start; what libseccomp ignores.
+    """
 
     verdicts: Dict[Denial, str]
     starts: Starts
+    ignored: Ignored
 
     @property
     def denied(self) -> List[Denial]:
@@ -146,10 +155,10 @@ def _needed(whole: Recording) -> FrozenSet[str]:
 def _denial_lines(found: _Found, whole: Recording) -> Iterator[str]:
     for verdict in _REMARKS:
         for denial in found.of(verdict):
-            yield _denial_line(denial, verdict, whole)
+            yield _denial_line(denial, verdict, found.ignored, whole)
 
 
-def _denial_line(denial: Denial, verdict: str, whole: Recording) -> str:
+def _denial_line(denial: Denial, verdict: str, unknown: Ignored, whole: Recording) -> str:
     first = denial.observations[0]
     name = first.name or f"call {first.number}"
     answer = answer_text(denial.answer) + _REMARKS[verdict]
@@ -159,6 +168,7 @@ def _denial_line(denial: Denial, verdict: str, whole: Recording) -> str:
         f"{verdict:8} {printable(name, 64):20} {answer}  on {where}"
         f"  by {', '.join(_makers(denial))}  first {_when(first.first)}"
         f" (thread {first.first.thread})  in {_runs(sorted(runs), whole)}"
+        f"{unknown.reason([name])}"
     )
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Dict, Mapping, Optional, Sequence, Tuple
 
@@ -19,11 +18,12 @@ from tracer.cli.printing import print_json, print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings
 from tracer.errors import InputError
-from tracer.host_floors import measured
+from tracer.profile.floor_choice import ALL, AUTO, EXACT, FloorChoice, choose
+from tracer.profile.floors import Floor
 from tracer.profile.lint import lint as remarks_on
-from tracer.profile.releases import OLDEST, Release, release_text
+from tracer.profile.releases import OLDEST, Release
 from tracer.profile.remarks import SEVERITIES, WARNING, Needs, Remark
-from tracer.recording import merge
+from tracer.recording import Recording, merge
 from tracer.text import printable
 
 _Found = Mapping[str, Tuple[Remark, ...]]
@@ -46,13 +46,14 @@ _LINE = 600
     show_default=True,
     help="Exit with 1 if there is a remark of this severity or a graver one.",
 )
+@options.libseccomp("The oldest libseccomp that the profile is for.", OLDEST)
 @click.option(
-    "--libseccomp",
-    "oldest",
-    default=release_text(OLDEST),
+    "--runtime-floor",
+    "runtime_floor",
+    default=ALL,
     show_default=True,
-    metavar="RELEASE",
-    help="The oldest libseccomp that the profile is for.",
+    metavar="all|none|NAME[-VERSION],...",
+    help="Runtimes under which containers have to start: all measured, as notes, none, or these.",
 )
 @click.option(
     "--recording",
@@ -67,7 +68,8 @@ _LINE = 600
 def lint(
     form: str,
     fail_on: str,
-    oldest: str,
+    release: Release,
+    runtime_floor: str,
     recordings: Tuple[str, ...],
     sets: Tuple[str, ...],
     profiles: Tuple[str, ...],
@@ -98,7 +100,8 @@ def lint(
     warning  dangerous-call          risky, with any arguments (a note if usual)
     warning  unknown-field           misspelt (a note if nothing resembles it)
     note     floor-missing           containers do not start under a measured
-                                     runtime (an error if under none)
+                                     runtime (an error if under none, or
+                                     if --runtime-floor names it)
     note     missing-32-bit          32-bit programs are killed
     note     needs-libseccomp        an older libseccomp ignores the rule
     note     foreign-call            no named architecture has the call
@@ -109,14 +112,12 @@ def lint(
 
     The last two take --recording or --caps.
     """
-    release = _release(oldest)
+    choice, floors = _floors(runtime_floor)
     refuse_twice((*profiles, *recordings))
     needs = _needs(recordings, sets)
-    known = measured()
-    if known.problem:
-        complain(known.problem)
+    named = bool(choice.names)
     found = {
-        path: remarks_on(profile, release, needs, known.floors, faults)
+        path: remarks_on(profile, release, needs, floors, faults, must_start=named)
         for path, (profile, faults) in all_as_engines_read(profiles).items()
     }
     _PRINTERS[form](found)
@@ -141,13 +142,15 @@ def _needs(recordings: Sequence[str], sets: Sequence[str]) -> Optional[Needs]:
     return Needs(named_sets(sets) if sets else frozenset(found.capabilities), calls)
 
 
-def _release(value: str) -> Release:
-    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", value)
-    if match is None:
+def _floors(value: str) -> Tuple[FloorChoice, Tuple[Floor, ...]]:
+    """What --runtime-floor says, and the floors to judge by."""
+    choice, known = options.floors_for(value)
+    if choice.word in (AUTO, EXACT):
         raise click.BadParameter(
-            f"{value!r} is no release, such as 2.5.4", param_hint="--libseccomp"
+            f"{value} is about the runtime that ran, which `check` knows of a recording",
+            param_hint="--runtime-floor",
         )
-    return int(match[1]), int(match[2]), int(match[3] or 0)
+    return choice, choose(Recording(), choice, known).floors
 
 
 def _print_text(found: _Found) -> None:

@@ -5,6 +5,7 @@ Options that several commands have, and what their values mean.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Callable, Optional, Tuple, TypeVar
 
 import click
@@ -16,6 +17,7 @@ from tracer.host_floors import measured
 from tracer.profile import model
 from tracer.profile.floor_choice import FloorChoice, read_choice
 from tracer.profile.floors import Floor
+from tracer.profile.releases import Release, release_text
 
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
@@ -96,6 +98,32 @@ def judged_engine(command: Decorated) -> Decorated:
         help="As this engine reads PROFILE: containerd drops includes, excludes and archMap, "
         "docker errno names, podman minKernel. [all that it says]",
     )(command)
+
+
+def libseccomp(help: str, default: Optional[Release] = None) -> Callable[[Decorated], Decorated]:
+    """--libseccomp: a Release, by default as given here."""
+
+    def decorate(command: Decorated) -> Decorated:
+        return click.option(
+            "--libseccomp",
+            "release",
+            callback=_release,
+            default=release_text(default) if default else None,
+            show_default=default is not None,
+            metavar="VERSION",
+            help=help,
+        )(command)
+
+    return decorate
+
+
+def _release(ctx: Context, param: Parameter, value: Optional[str]) -> Optional[Release]:
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?", value, re.ASCII)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is no release, such as 2.5.4", ctx, param)
+    return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
 def form(command: Decorated) -> Decorated:

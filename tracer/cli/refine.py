@@ -16,7 +16,10 @@ from tracer.cli.printing import is_confirmed, print_document
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.profile import formats
 from tracer.profile.model import Profile
+from tracer.profile.reduce import allowed_names
 from tracer.profile.risks import risk_of
+from tracer.profile.unenforced import unenforced
+from tracer.recording import merge
 from tracer.text import printable
 
 if TYPE_CHECKING:
@@ -222,7 +225,10 @@ def write(
     known = {addition.name: addition for addition in found.additions}
     additions = [known.get(name, Addition(name, frozenset(), ())) for name in dict.fromkeys(names)]
     extended = refined(baseline, additions, found.origin)
-    for message in extended.messages:
+    whole = merge(*found.recordings)
+    wanted = {*names, *(seen.name for seen in whole.observations if seen.name)}
+    unknown = unenforced(wanted, whole.runs.values(), lambda: extended.profile)
+    for message in (*extended.messages, *unknown):
         complain(message)
     number = len(set(names) - set(extended.denied))
     put_down(extended.profile, place, output, f"{calls_text(number)} more than before")
@@ -253,7 +259,8 @@ def reduce(plan: Plan, wish: Wish, place: Optional[Destination], output: str) ->
         complain(f"run {run}: {left_out}: {'works' if works else 'does not work'}")
 
     lasting = list(trials.lasting_lines(plan.command, plan.call))
-    for line in lasting:
+    unknown = unenforced(allowed_names(wish.profile), (), lambda: wish.profile)
+    for line in (*lasting, *unknown):
         complain(line)
     with shelf() as files, Watchful() as signals, bench(complain) as tools:
         found = minimise(tools, plan, wish, files.put, signals, told)

@@ -10,6 +10,7 @@ from tracer.cli.differences import architectures_text
 from tracer.profile.check_starts import Starts
 from tracer.profile.floor_choice import described, measure_command
 from tracer.profile.floors import Floor
+from tracer.profile.known_calls import Ignored
 from tracer.profile.start_denials import FloorDenial
 from tracer.recording import Run
 from tracer.text import printable
@@ -22,22 +23,24 @@ _FAILURES = {
 }
 
 
-def start_lines(found: Starts) -> Iterator[str]:
+def start_lines(found: Starts, ignored: Ignored = Ignored()) -> Iterator[str]:
     """
     Give a line for whatever fails, then for runtimes that nobody has measured, then for calls that
-    nobody has tried to refuse.
+    nobody has tried to refuse. `ignored`: what the libseccomp that was asked about ignores.
     """
     several = len({denial.architecture for denial in found.denials}) > 1
     for denial in found.denials:
         verdict = DENIED if denial.counts else NOTE
         where = f" on {architectures_text([denial.architecture])}" if several else ""
-        yield f"{verdict:8} {denial.runtime:20} {start_text(denial, where)}"
+        text = start_text(denial, where) + ignored.reason(denial.calls)
+        yield f"{verdict:8} {denial.runtime:20} {text}"
     for run in found.unmeasured:
         yield f"{NOTE:8} {printable(run.runtime, 20):20} {_unmeasured_text(run)}"
     for names, floors in _by_names(found.untried).items():
         yield (
             f"{NOTE:8} {floors[0].runtime:20} {described(floors)} was seen to call "
             f"{', '.join(names)}; whether it starts without was never measured: allow it to be sure"
+            f"{ignored.reason(names)}"
         )
 
 

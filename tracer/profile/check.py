@@ -17,6 +17,7 @@ from tracer.capabilities.held import held_by
 from tracer.profile.decide import Answer, kind_of
 from tracer.profile.judge import Judge
 from tracer.profile.model import Profile
+from tracer.profile.releases import Release
 from tracer.profile.resolve import depends_on_capabilities
 from tracer.recording import Observation, Recording, Run
 
@@ -38,17 +39,22 @@ class Denial:
     depends: bool
 
 
-def denials(profile: Profile, recording: Recording, held: Held = held_by) -> Tuple[Denial, ...]:
+def denials(
+    profile: Profile,
+    recording: Recording,
+    held: Held = held_by,
+    release: Optional[Release] = None,
+) -> Tuple[Denial, ...]:
     """
     Return what the profile would deny of a recording, sure denials first, then by name.
 
-    `held` tells a run's capabilities. Where runs differ in that, or in their runtime, a call may be
-    denied in some of them only, or in two ways. Raises InputError for a profile that a runtime does
-    not load.
+    `held` tells a run's capabilities; `release` is the host's libseccomp, as for `Judge`. Where
+    runs differ in capabilities, or in their runtime, a call may be denied in some of them only, or
+    in two ways. Raises InputError for a profile that a runtime does not load.
     """
     found = [
         denial
-        for judge, runs in _judges(profile, recording.runs.values(), held)
+        for judge, runs in _judges(profile, recording.runs.values(), held, release)
         for denial in _denials(judge, recording, frozenset(run.id for run in runs))
     ]
     return tuple(sorted(_joined(found), key=_order))
@@ -100,7 +106,7 @@ def runs_by_capabilities(
 
 
 def _judges(
-    profile: Profile, runs: Iterable[Run], held: Held
+    profile: Profile, runs: Iterable[Run], held: Held, release: Optional[Release]
 ) -> Iterator[Tuple[Judge, List[Run]]]:
     """Give a judge for each group of runs that it answers alike."""
     for capabilities, same in runs_by_capabilities(profile, runs, held):
@@ -108,4 +114,4 @@ def _judges(
         for run in same:
             kinds.setdefault(kind_of(run.runtime, run.runtime_version), []).append(run)
         for kind, some in kinds.items():
-            yield Judge(profile, capabilities, kind), some
+            yield Judge(profile, capabilities, kind, release), some

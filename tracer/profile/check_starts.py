@@ -9,7 +9,7 @@ other runtimes are looked at too, as notes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, Iterator, List, Sequence, Tuple
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from tracer.capabilities.held import held_by
 from tracer.profile.check import Denial, Held, runs_by_capabilities
@@ -17,6 +17,7 @@ from tracer.profile.floor_choice import AUTO, EXACT, FloorChoice, choose, is_mea
 from tracer.profile.floor_judgement import does_without, untried
 from tracer.profile.floors import NEVER, Floor, upstream
 from tracer.profile.model import Profile
+from tracer.profile.releases import Release
 from tracer.profile.start_denials import FloorDenial, FloorJudge, joined, same_but_action
 from tracer.recording import RUNTIME, Recording, Run
 
@@ -39,18 +40,20 @@ def starts(
     choice: FloorChoice,
     measured: Sequence[Floor],
     held: Held = held_by,
+    release: Optional[Release] = None,
 ) -> Starts:
     """
     Return whether the recorded containers would start under a profile.
 
-    `held` tells a run's capabilities. Raises InputError for a profile that cannot be loaded.
+    `held` tells a run's capabilities; `release` is the host's libseccomp, as for `Judge`. Raises
+    InputError for a profile that cannot be loaded.
     """
     runs = tuple(recording.runs.values())
     floors = _looked_at(recording, choice, measured)
     denials: List[FloorDenial] = []
     unknown: List[Tuple[Floor, Tuple[str, ...]]] = []
     for capabilities, same in runs_by_capabilities(profile, runs, held):
-        judge = FloorJudge(profile, capabilities)
+        judge = FloorJudge(profile, capabilities, release)
         fitting = [floor for floor in floors if any(_fits(floor, run) for run in same)]
         counted = [floor for floor in fitting if _counts(floor, choice, same)]
         found = list(judge.denials(fitting, lambda floor: floor in counted))

@@ -8,6 +8,7 @@ answers, and the runtimes of distributions use the same one.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib
 import sys
@@ -26,6 +27,7 @@ from tracer.profile.model import Condition
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+_FILE = "libseccomp.so.2"
 _NO_SUCH_CALL = -1  # __NR_SCMP_ERROR; other negative numbers are calls of other architectures
 _PATIENCE = 5  # seconds; Docker's default profile takes 0.05
 _MANY = 3000  # rules, beyond which a filter is hardly one that the kernel loads
@@ -69,6 +71,21 @@ def said(value: int) -> Tuple[str, Optional[int]]:
     if action == model.ERRNO:
         return action, min(value & 0xFFFF, _MOST_ERRNO)
     return action, value & 0xFFFF if action == model.TRACE else None
+
+
+def version() -> Optional[Tuple[int, int, int]]:
+    """
+    Return the release of this host's libseccomp; None if it cannot be read.
+
+    Its names say more than its release: distributions add calls to old releases.
+    """
+    try:
+        function = ctypes.CDLL(_FILE).seccomp_version
+    except (OSError, AttributeError):
+        return None
+    function.restype = ctypes.POINTER(ctypes.c_uint * 3)
+    major, minor, micro = function().contents
+    return major, minor, micro
 
 
 def knows(name: str) -> bool:

@@ -43,15 +43,18 @@ def lint(
     needs: Optional[Needs] = None,
     floors: Optional[Sequence[Floor]] = None,
     faults: Sequence[KeyFault] = (),
+    *,
+    must_start: bool = False,
 ) -> Tuple[Remark, ...]:
     """
     Return the remarks about a profile, gravest first, then by place.
 
     `oldest` is the oldest libseccomp that the profile is meant for; `needs` are the capabilities of
     the container that it is for, if they are known. `floors` are the measurements of runtimes, by
-    default those that come with the package. `faults` are those of the document's keys.
+    default those that come with the package; `must_start`: somebody asked about these very
+    runtimes. `faults` are those of the document's keys.
     """
-    subject = Subject(profile, oldest, needs, shipped() if floors is None else floors)
+    subject = Subject(profile, oldest, needs, shipped() if floors is None else floors, must_start)
     found = [remark for check in CHECKS.values() for remark in check(subject)]
     found += remarks_on(faults)
     order = {severity: rank for rank, severity in enumerate(SEVERITIES)}

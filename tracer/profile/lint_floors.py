@@ -16,6 +16,7 @@ from tracer.profile.architectures import host_of
 from tracer.profile.decide import NO_RUNTIME, export
 from tracer.profile.floor_choice import described
 from tracer.profile.floors import Floor
+from tracer.profile.known_calls import ignored
 from tracer.profile.remarks import ERROR, NOTE, Remark, Subject, some_of
 from tracer.profile.resolve import resolve
 from tracer.profile.start_denials import FloorDenial, FloorJudge, joined
@@ -39,15 +40,16 @@ def floor_missing(subject: Subject) -> Iterator[Remark]:
     hosts = {floor.architecture for floor in floors}
     if subject.profile.base or not all(_is_loadable(subject, host) for host in hosts):
         return
-    judge = FloorJudge(subject.profile, _capabilities(subject))
+    judge = FloorJudge(subject.profile, _capabilities(subject), subject.oldest)
     found = list(judge.denials(floors, lambda floor: True))
-    severity = ERROR if _starts_nowhere(floors, found) else NOTE
+    unknown = ignored(subject.profile, subject.oldest)
+    severity = ERROR if subject.must_start or _starts_nowhere(floors, found) else NOTE
     for denial in joined(found):
         yield Remark(
             "floor-missing",
-            severity if denial.action == "start" else NOTE,
+            severity if denial.action == "start" or subject.must_start else NOTE,
             f"{subject.root}.syscalls",
-            _message(denial, len(hosts) > 1),
+            _message(denial, len(hosts) > 1) + unknown.reason(denial.calls),
             "allow what it needs, or use the profile under another runtime or version",
         )
 

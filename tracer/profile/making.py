@@ -14,6 +14,7 @@ from tracer.profile.floor_choice import AUTO, EXACT, ChosenFloors, FloorChoice, 
 from tracer.profile.floors import NEVER, Floor, permitted, shipped
 from tracer.profile.generate import generate, observed_architectures, render
 from tracer.profile.kernel_calls import kernel_calls_of
+from tracer.profile.unenforced import unenforced
 from tracer.recording import RUNTIME, Reason, Recording
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def make(recording: Recording, wanted: Wanted) -> Made:
         text, extending = _extended(wanted.baseline, generated, answers, circumstances)
         messages += extending
     messages += _bound_to_privileges(recording, wanted, chosen)
-    recorded = {seen.name for seen in recording.observations}
+    recorded = {seen.name for seen in recording.observations if seen.name}
+    allowed = ((recorded - spared) | floor) - answers.keys()
+    messages += unenforced(allowed, recording.runs.values(), lambda: _profile_in(text))
     kernel = frozenset(kernel_calls_of(observed_architectures(recording)))
     return Made(
         text=text,
@@ -82,6 +85,12 @@ def make(recording: Recording, wanted: Wanted) -> Made:
         reasons=chosen.reasons,
         kernel_only=kernel - recorded - floor,
     )
+
+
+def _profile_in(text: str) -> Profile:
+    from tracer.profile import formats
+
+    return formats.read(text, "the new profile")
 
 
 def spared_calls(recording: Recording, floors: Tuple[Floor, ...]) -> FrozenSet[str]:

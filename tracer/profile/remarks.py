@@ -69,11 +69,13 @@ class Subject:
         oldest: Release,
         needs: Optional[Needs] = None,
         floors: Sequence[Floor] = (),
+        must_start: bool = False,
     ) -> None:
         self.profile = profile
         self.oldest = oldest
         self.needs = needs
         self.floors = tuple(floors)
+        self.must_start = must_start
         self.root = _PLACES.get(profile.dialect, "$")
         named = hosts.named_by(profile) & ARCHITECTURES.keys()
         self.names_architectures = bool(named)

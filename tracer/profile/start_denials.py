@@ -17,6 +17,7 @@ from tracer.profile.floor_judgement import Answers, Blocker, blockers
 from tracer.profile.floors import Floor
 from tracer.profile.judge import Judge
 from tracer.profile.model import Profile
+from tracer.profile.releases import Release
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,32 @@ class FloorDenial:
         return bool(self.refusal) or any(blocker.always for blocker in self.blockers)
 
     @property
+    def calls(self) -> Tuple[str, ...]:
+        """Every call that is named in `needs`."""
+        return tuple(name for blocker in self.blockers for name in blocker.calls)
+
+    @property
     def needs(self) -> Tuple[str, ...]:
         """What the runtime needs: a call, or alternatives such as "faccessat2 or faccessat"."""
         return tuple(" or ".join(blocker.calls) for blocker in self.blockers)
 
 
 class FloorJudge:
-    """Judges floors under one profile, for containers with these capabilities."""
+    """
+    Judges floors under one profile, for containers with these capabilities.
 
-    def __init__(self, profile: Profile, capabilities: AbstractSet[str]) -> None:
+    `release` is the host's libseccomp, as for `Judge`.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        capabilities: AbstractSet[str],
+        release: Optional[Release] = None,
+    ) -> None:
         self._profile = profile
         self._capabilities = capabilities
+        self._release = release
         self._judges: Dict[str, Judge] = {}
 
     def denials(
@@ -90,7 +106,7 @@ class FloorJudge:
         """Return what a floor's runtime would be answered; asking raises InputError as `Judge`."""
         kind = kind_of(floor.runtime, floor.version)
         if kind not in self._judges:
-            self._judges[kind] = Judge(self._profile, self._capabilities, kind)
+            self._judges[kind] = Judge(self._profile, self._capabilities, kind, self._release)
         judge = self._judges[kind]
         return lambda name: judge.answers_to(floor.architecture, name)
 

@@ -4,6 +4,7 @@ The command `lint` beside capabilities: from a recording, from an option, and ne
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from tests.unit.recordings import check
 from tracer.capabilities.names import mask_of
 from tracer.recording import HOST, Capabilities, Reason, Recording, Run, to_json
 
+CASES = Path(__file__).parents[2] / "cases"
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
 PROFILE = (
     '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": '
@@ -108,3 +110,51 @@ def test_what_says_nothing_of_capabilities_is_told_in_a_line(
 
     assert (done.returncode, done.stdout) == (2, "")
     assert problem in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+OLD_HOST = ["--libseccomp", "2.4.3"]
+
+
+@pytest.mark.parametrize(
+    "options, severities",
+    [
+        ([], {"note"}),
+        (["--runtime-floor", "all"], {"note"}),
+        (["--runtime-floor", "none"], set()),
+        (["--runtime-floor", "runc-1.1.5,runc-1.3.6"], {"error"}),
+        (["--runtime-floor", "runc-1.1.5"], set()),
+        (["--runtime-floor", "runc-1.1.5", *OLD_HOST], {"error"}),
+    ],
+)
+def test_runtimes_that_are_named_have_to_start(
+    tmp_path: Path, options: list[str], severities: set[str]
+):
+    """
+    Every measured runtime is looked at, and is worth a note; what a person names is an error.
+    """
+    profile = CASES / "lint-old-host" / "given-profile.json"
+
+    done = subprocess.run(
+        [PROGRAM, "lint", "--format", "json", "--fail-on", "error", *options, str(profile)],
+        capture_output=True,
+        text=True,
+    )
+
+    found = {
+        remark["severity"]
+        for remark in json.loads(done.stdout)["remarks"]
+        if remark["code"] == "floor-missing"
+    }
+    assert found == severities
+    assert done.returncode == ("error" in severities)
+
+
+@pytest.mark.parametrize("word", ["auto", "exact"])
+def test_a_runtime_that_ran_is_known_to_check_alone(place: Path, word: str):
+    """
+    lint has no recording to take the runtime from.
+    """
+    done = linted(place, "--runtime-floor", word)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the runtime that ran" in done.stderr

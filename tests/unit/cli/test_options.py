@@ -5,6 +5,7 @@ Tests of options that several commands have.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 import click
 import pytest
@@ -13,6 +14,21 @@ from tracer.cli import options
 from tracer.host_floors import FILE, measured
 from tracer.profile.floor_choice import FloorChoice
 from tracer.profile.floors import shipped
+from tracer.profile.releases import Release
+
+
+def asked_about(*words: str) -> Optional[Release]:
+    """
+    The release that a command with --libseccomp is given for these words.
+    """
+
+    @click.command()
+    @options.libseccomp("The host's.")
+    def command(release: Optional[Release]) -> Optional[Release]:
+        return release
+
+    found: Optional[Release] = command.main(list(words), standalone_mode=False)
+    return found
 
 
 def test_measured_runtimes_may_be_named():
@@ -23,6 +39,25 @@ def test_measured_runtimes_may_be_named():
 
     assert choice == FloorChoice("", (("runc", "1.1.5"), ("crun", "")))
     assert known == measured().floors
+
+
+@pytest.mark.parametrize("text, release", [("2.5.4", (2, 5, 4)), ("2.6", (2, 6, 0)), (None, None)])
+def test_a_release_of_libseccomp_is_two_or_three_numbers(
+    text: Optional[str], release: Optional[Release]
+):
+    """
+    Without the option there is no release, which is this host's libseccomp.
+    """
+    assert asked_about(*(["--libseccomp", text] if text else [])) == release
+
+
+@pytest.mark.parametrize("text", ["", "2", "2.5.4.1", "v2.5.4", "2.5.x", "2.٥", "2.5.4-1"])
+def test_another_text_is_no_release(text: str):
+    """
+    What is no release is wrong usage.
+    """
+    with pytest.raises(click.BadParameter, match="is no release, such as 2.5.4"):
+        asked_about("--libseccomp", text)
 
 
 @pytest.mark.parametrize("value", ["nonsense", "runc-0.1", "runc,", ""])

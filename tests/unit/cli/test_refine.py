@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -12,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tracer.cli.refine import addition_text
-from tracer.session.refinement import Addition, Asker
+from tests.unit.recordings import recording
+from tracer import syscalls
+from tracer.cli.refine import addition_text, write
+from tracer.profile import libseccomp, model
+from tracer.profile.model import Profile, Rule
+from tracer.session.refinement import Addition, Asker, Refined
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
 
@@ -90,3 +95,37 @@ def test_many_askers_are_counted():
     line = addition_text(Addition("sync", frozenset(), askers))
 
     assert "/bin/3" in line and "/bin/4" not in line and "5 more" in line
+
+
+@pytest.mark.parametrize(
+    "added, recorded, expected",
+    [
+        ("mseal", "read", ["mseal"]),
+        ("read", "mseal", ["mseal"]),
+        ("read", "read", []),
+    ],
+)
+def test_calls_that_libseccomp_here_does_not_know_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    added: str,
+    recorded: str,
+    expected: list[str],
+):
+    """
+    What was added or recorded is named; what the profile allows besides is not.
+    """
+    monkeypatch.setattr(libseccomp, "knows", lambda name: name not in ("mseal", "setxattrat"))
+    profile = Profile(
+        model.ERRNO,
+        (Rule(("setxattrat", recorded), model.ALLOW),),
+        architectures=(syscalls.X86_64,),
+    )
+    found = Refined(1, (), (), (), "", recordings=(recording(recorded),))
+
+    write(profile, found, [added], None, "-")
+
+    printed = capsys.readouterr()
+    names = [call for call in ("mseal", "setxattrat") if call in printed.err]
+    assert names == expected
+    assert json.loads(printed.out)["defaultAction"] == model.ERRNO
