@@ -26,6 +26,8 @@ PATTERNS = (
     "check PROFILE RECORDING --caps required",
     "check PROFILE RECORDING --engine containerd",
     "lint PROFILE --base OTHER",
+    "lint PROFILE --libseccomp TEXT --runtime-floor TEXT",
+    "check PROFILE RECORDING --libseccomp 2.5.4",
     "verify PROFILE --runtime-floor TEXT -- podman run image",
     "generate RECORDING",
     "generate RECORDING LATER -o NEW --baseline PROFILE --without-failed",
