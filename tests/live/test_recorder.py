@@ -150,7 +150,7 @@ def test_a_hostile_monitor_steers_no_terminal(resident: Place, tmp_path: Path):
 
     assert "../../\\x1b]0;" in listed.stdout
     assert not set("\x1b\x07\u202e") & set(listed.stdout + done.stdout + done.stderr)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1 and "was never measured" in done.stderr, done.stderr
     (recording,) = results.glob("*.recording.json")
     assert set(tmp_path.glob("*.json")) | set(tmp_path.parent.glob("*.json")) == set()
 

@@ -129,9 +129,12 @@ def test_only_a_file_of_roots_is_asked_for_its_version(
     of_roots: Path,
 ):
     """
-    A runc that does not tell its version in its file is asked only where root alone could place it.
+    A runc of a build that nobody measured, which does not tell its version in its file, is asked
+    only where root alone could place it.
     """
-    content = Path(require_command("runc")).read_bytes().replace(MARK, NO_MARK)
+    original = require_command("runc")
+    build = bytes.fromhex(read_runtime(original).build_id)
+    content = Path(original).read_bytes().replace(MARK, NO_MARK).replace(build, bytes(len(build)))
     versions = []
     for directory in (tmp_path, of_roots):
         path = directory / "runc"

@@ -59,14 +59,14 @@ def read_runtime(path: str, measured: Mapping[str, str] = {}) -> RuntimeFile:
     """
     Read which runtime the file at an absolute path is.
 
-    `measured`: versions by build id; such a file's version needs no reading. Raises InputError for
-    a path that is no program, cannot be read, or is changed meanwhile.
+    What the file tells of itself goes first, then `measured`, which has versions by build id.
+    Raises InputError for a path that is no program, cannot be read, or is changed meanwhile.
     """
     try:
         with _opened(path) as (opened, descriptor):
             before = os.fstat(descriptor)
             release, build_id = _read(path, descriptor, before)
-            release = replace(release, version=measured.get(build_id, release.version))
+            release = replace(release, version=release.version or measured.get(build_id, ""))
             if not release.version and opened.owned and os.path.basename(path) in KNOWN_RUNTIMES:
                 release = _asked(descriptor)
             if _state(os.fstat(descriptor)) != _state(before):
