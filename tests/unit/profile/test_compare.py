@@ -22,7 +22,7 @@ from tracer.profile.compare import CALL, CHANGED, LOOSER, NOT_BROKEN_DOWN, STRIC
 from tracer.profile.decide import Answer
 from tracer.profile.hosts import named_by
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
-from tracer.profile.points import holds, points_for
+from tracer.profile.points import points_for
 
 SOME = settings(
     max_examples=50, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
@@ -304,6 +304,22 @@ def test_points_meet_and_miss_each_condition(conditions: List[Condition]):
         never = impossible or (one.operator, one.value) == (model.LESS, 0)
         assert (True in met) != bool(never)
         assert (False in met) != bool(always and not impossible)
+
+
+def holds(condition: Condition, value: int) -> bool:
+    """
+    Say whether an argument of 64 bits meets a condition.
+    """
+    wanted = condition.value
+    return {
+        model.EQUAL: value == wanted,
+        model.NOT_EQUAL: value != wanted,
+        model.LESS: value < wanted,
+        model.LESS_OR_EQUAL: value <= wanted,
+        model.GREATER: value > wanted,
+        model.GREATER_OR_EQUAL: value >= wanted,
+        model.MASKED_EQUAL: value & wanted == condition.value_two,
+    }[condition.operator]
 
 
 # --- Whichever host ---
