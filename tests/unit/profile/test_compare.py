@@ -82,17 +82,17 @@ def test_a_call_is_reported_exactly_if_it_is_answered_differently(
     The change that holds for a call has its answers before and after; else there is none.
     """
     assume(isinstance(asked.syscall, str) and asked.syscall != "socketcall")
-    named = {name for one in (old, new) for rule in one.rules for name in rule.names}
+    named = {name for side in (old, new) for rule in side.rules for name in rule.names}
     assume(asked.syscall in named)
-    assume(all(asked.architecture in (syscalls.X86_64, *named_by(one)) for one in (old, new)))
-    answers = [outcome(one, asked, "none") for one in (old, new)]
-    assume(not any(isinstance(one, str) for one in answers))
+    assume(all(asked.architecture in (syscalls.X86_64, *named_by(side)) for side in (old, new)))
+    answers = [outcome(side, asked, "none") for side in (old, new)]
+    assume(not any(isinstance(answer, str) for answer in answers))
     assume(is_sound(old, asked) and is_sound(new, asked))
 
-    said = [one for one in compare(old, new) if is_about(one, asked)]
+    said = [change for change in compare(old, new) if is_about(change, asked)]
 
     expected = {tuple(answers)} if answers[0] != answers[1] else set()
-    assert {(one.before, one.after) for one in said} == expected
+    assert {(change.before, change.after) for change in said} == expected
 
 
 def is_about(change: Change, asked: Asked) -> bool:
@@ -365,7 +365,9 @@ def test_x32_compares_32_bits():
     changes = compare(both, replace(both, rules=(high,)))
 
     assert outcome(replace(both, rules=(high,)), asked, "none") == ALLOWED
-    assert [one.condition for one in changes if syscalls.X32 in one.architectures] == ["arg0 == 5"]
+    assert [change.condition for change in changes if syscalls.X32 in change.architectures] == [
+        "arg0 == 5"
+    ]
 
 
 def test_a_socket_call_that_only_socketcall_makes_is_named_itself():
@@ -376,7 +378,10 @@ def test_a_socket_call_that_only_socketcall_makes_is_named_itself():
 
     changes = compare(old, replace(old, rules=(allow("recv", "socket"),)))
 
-    assert [(one.syscall, one.condition) for one in changes] == [("recv", ""), ("socket", "")]
+    assert [(change.syscall, change.condition) for change in changes] == [
+        ("recv", ""),
+        ("socket", ""),
+    ]
     assert changes[0].architectures == (syscalls.X86,)
 
 
@@ -389,7 +394,7 @@ def test_socketcall_is_named_where_the_call_itself_did_not_change():
 
     changes = compare(old, replace(old, rules=(rule,)))
 
-    assert [(one.syscall, one.condition) for one in changes] == [
+    assert [(change.syscall, change.condition) for change in changes] == [
         ("socket", "arg0 == 2"),
         ("socketcall", "arg0 == 1"),
     ]
