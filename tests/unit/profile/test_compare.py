@@ -286,42 +286,6 @@ def test_looser_and_risky_changes_come_first():
     ]
 
 
-@given(st.lists(strategies.conditions(), min_size=1, max_size=3))
-@SOME
-def test_points_meet_and_miss_each_condition(conditions: List[Condition]):
-    """
-    Among the points is one that meets a condition and one that misses it, if there are such.
-    """
-    points = points_for(conditions)
-
-    for one in conditions:
-        met = {holds(one, point[one.index]) for point in points}
-        impossible = one.operator == model.MASKED_EQUAL and one.value_two & ~one.value
-        always = (one.operator, one.value) in (
-            (model.GREATER_OR_EQUAL, 0),
-            (model.MASKED_EQUAL, 0),
-        )
-        never = impossible or (one.operator, one.value) == (model.LESS, 0)
-        assert (True in met) != bool(never)
-        assert (False in met) != bool(always and not impossible)
-
-
-def holds(condition: Condition, value: int) -> bool:
-    """
-    Say whether an argument of 64 bits meets a condition.
-    """
-    wanted = condition.value
-    return {
-        model.EQUAL: value == wanted,
-        model.NOT_EQUAL: value != wanted,
-        model.LESS: value < wanted,
-        model.LESS_OR_EQUAL: value <= wanted,
-        model.GREATER: value > wanted,
-        model.GREATER_OR_EQUAL: value >= wanted,
-        model.MASKED_EQUAL: value & wanted == condition.value_two,
-    }[condition.operator]
-
-
 # --- Whichever host ---
 
 
