@@ -47,7 +47,9 @@ def stopped(processes: list[int]) -> None:
     """
     for process in processes:
         os.kill(process, signal.SIGSTOP)
-    eventually(lambda: all(state(one) == "T" for one in processes), what="all of them stopped")
+    eventually(
+        lambda: all(state(process) == "T" for process in processes), what="all of them stopped"
+    )
     for process in processes:
         os.kill(process, signal.SIGCONT)
 
@@ -129,8 +131,8 @@ def sleeping(engine: Engine, container: str) -> list[int]:
 
     def are_asleep() -> bool:
         found[:] = [first, *map(int, children.read_text().split())]
-        calls = [Path(f"/proc/{one}/syscall").read_text() for one in found]
-        return len(found) == PROCESSES and not any(one.startswith("running") for one in calls)
+        calls = [Path(f"/proc/{process}/syscall").read_text() for process in found]
+        return len(found) == PROCESSES and not any(call.startswith("running") for call in calls)
 
     eventually(are_asleep, what="all of them sleep")
     return found
@@ -142,6 +144,6 @@ def without(profile: Path, name: str) -> Path:
     """
     value = json.loads(profile.read_text())
     for rule in value["syscalls"]:
-        rule["names"] = [one for one in rule["names"] if one != name]
+        rule["names"] = [named for named in rule["names"] if named != name]
     profile.with_name(WORSE).write_text(json.dumps(value))
     return profile.with_name(WORSE)

@@ -30,7 +30,7 @@ def without_time(path: Path) -> None:
     """
     value = json.loads(path.read_text())
     for rule in value["syscalls"]:
-        rule["names"] = [one for one in rule["names"] if one != "time"]
+        rule["names"] = [name for name in rule["names"] if name != "time"]
     path.with_name(WORSE).write_text(json.dumps(value))
 
 
@@ -47,8 +47,8 @@ def test_a_vsyscall_is_recorded_and_verify_finds_its_denial(
     command = podman.command("run", *container)
 
     works, fails = (
-        seccomp_trace("verify", one, "--", *command, env=podman.environment)
-        for one in (PROFILE, WORSE)
+        seccomp_trace("verify", path, "--", *command, env=podman.environment)
+        for path in (PROFILE, WORSE)
     )
 
     assert recorded.calls(PROGRAM) >= VSYSCALLS
@@ -75,8 +75,8 @@ def test_watch_says_that_an_answer_to_a_vsyscall_is_not_visible(
     podman.run(*container, busybox(podman), PROGRAM)
     told = watch.end()
 
-    theirs = [one for one in told.denials if one["executable"] == PROGRAM]
-    assert {(one["syscall"], one["answer"], one["count"]) for one in theirs} == {
+    theirs = [denial for denial in told.denials if denial["executable"] == PROGRAM]
+    assert {(denial["syscall"], denial["answer"], denial["count"]) for denial in theirs} == {
         *((name, "not visible", 1) for name in VSYSCALLS),
         ("getcpu", "log", 1),
     }

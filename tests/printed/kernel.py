@@ -265,7 +265,7 @@ def _status(stage: Stage) -> "list[str]":
 
 def _collect(stage: Stage) -> "list[str]":
     def recordings_of(found: object, holdings: "list[Holding]") -> "dict[int, Recording]":
-        return {one.container.recording: stage.make(Recording) for one in holdings[:1]}
+        return {holding.container.recording: stage.make(Recording) for holding in holdings[:1]}
 
     stage.put("tracer.cli.recorder.recordings_of", recordings_of)
     stage.replace("tracer.cli.recorder.unchanged", set())

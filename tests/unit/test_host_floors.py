@@ -48,7 +48,7 @@ def test_a_measurement_replaces_what_was_measured_of_the_same_thing(place: str):
 
     found = measured(place).floors
 
-    assert [one for one in found if one.key == same.key] == [same]
+    assert [floor for floor in found if floor.key == same.key] == [same]
     assert NEW in found
 
 

@@ -118,7 +118,7 @@ class _Found:
 
     @property
     def failing(self) -> List[Floor]:
-        return [floor for one in self.starts.denials if one.counts for floor in one.floors]
+        return [floor for denial in self.starts.denials if denial.counts for floor in denial.floors]
 
     def of(self, verdict: str) -> List[Denial]:
         return [denial for denial, found in self.verdicts.items() if found == verdict]

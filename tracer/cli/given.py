@@ -70,8 +70,8 @@ def all_as_engines_read(
     for path in paths:
         file, wanted = file_and_name(path)
         named = formats.read_all_as_engines(text_of(file, formats.READ_LIMIT), file)
-        for one in [formats.one_of(named, file, wanted)] if wanted else named:
-            found[one.source] = with_base(one, bases()), one.faults
+        for member in [formats.one_of(named, file, wanted)] if wanted else named:
+            found[member.source] = with_base(member, bases()), member.faults
     return found
 
 

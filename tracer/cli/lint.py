@@ -159,7 +159,7 @@ def _print_text(found: _Found) -> None:
             line = f"{path}: {one.place}: {one.severity}: {one.message} [{one.code}]"
             print_line(printable(f"{line} -> {one.remedy}", _LINE))
     severities = [one.severity for some in found.values() for one in some]
-    print_line(", ".join(f"{one}s: {severities.count(one)}" for one in SEVERITIES))
+    print_line(", ".join(f"{severity}s: {severities.count(severity)}" for severity in SEVERITIES))
 
 
 def _print_json(found: _Found) -> None:

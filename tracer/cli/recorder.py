@@ -151,7 +151,7 @@ def ps(form: str) -> int:
     with resident.find() as found:
         containers = held(found)
     if form == "json":
-        print_json([_described(one) for one in containers], indent=2)
+        print_json([_described(container) for container in containers], indent=2)
         return 0
     rows = [COLUMNS, *(_row(one) for one in containers)]
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -52,7 +52,7 @@ def release_of(file: Elf) -> Release:
 
 def _of_runc(file: Elf) -> str:
     found = {text for text in _strings(file) if _VERSION.fullmatch(text)}
-    versions = {one for one in found if not any(one != o and one.startswith(o) for o in found)}
+    versions = {text for text in found if not any(text != o and text.startswith(o) for o in found)}
     return versions.pop() if len(versions) == 1 else ""
 
 

@@ -58,14 +58,14 @@ def members_in(text: str, source: str, *, repeating: bool = False) -> Tuple[Memb
         found = list(_unwrapped(value, text, source, repeating))
     else:
         values = yaml.parse_all(text, source, repeating=repeating)
-        found = [one for value in values for one in _unwrapped(value, None, source, repeating)]
-        found = [one._replace(is_alone=one.is_alone and len(values) == 1) for one in found]
-    profiles = [one for one in found if one.is_alone or not _is_another_resource(one.value)]
+        found = [piece for value in values for piece in _unwrapped(value, None, source, repeating)]
+        found = [piece._replace(is_alone=piece.is_alone and len(values) == 1) for piece in found]
+    profiles = [piece for piece in found if piece.is_alone or not _is_another_resource(piece.value)]
     if not profiles:
         raise InputError(f"{source}: no seccomp profile in it")
     if len(profiles) > MOST_PROFILES:
         raise InputError(f"{source}: {len(profiles)} profiles, at most {MOST_PROFILES} are read")
-    return tuple(_member(one, number, source) for number, one in enumerate(profiles, 1))
+    return tuple(_member(profile, number, source) for number, profile in enumerate(profiles, 1))
 
 
 def is_json(text: str) -> bool:

@@ -216,7 +216,11 @@ def multiplexed(rules: Sequence[Rule], multiplexer: str) -> Tuple[Rule, ...]:
             elif name in numbers:
                 asked = Condition(0, model.EQUAL, numbers[name])
                 found += (
-                    _about(rule, name, (asked, *(one for one in some if one.index != 0)))
+                    _about(
+                        rule,
+                        name,
+                        (asked, *(condition for condition in some if condition.index != 0)),
+                    )
                     for some in alternatives(rule)
                 )
     return tuple(found)

@@ -343,7 +343,7 @@ def _but_for(denied: Mapping[str, str], other: Profile) -> Dict[str, str]:
 
 
 # Where a profile names no architecture, the host's own is filtered, whichever that is.
-_HOSTS = frozenset(one.host for one in ARCHITECTURES.values())
+_HOSTS = frozenset(architecture.host for architecture in ARCHITECTURES.values())
 
 
 def _of_architectures(first: Profile, others: Sequence[Profile]) -> List[Conflict]:

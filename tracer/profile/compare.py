@@ -242,7 +242,7 @@ def _of_calls(old: Profile, new: Profile, tokens: Filtered) -> Iterator[Change]:
         having = _having(tokens, name)
         found = differences(Sides(*rules, *defaults, having), budget)
         direct[name] = found
-        yield from (_change(name, one, having) for one in found)
+        yield from (_change(name, difference, having) for difference in found)
     for name in calls.MULTIPLEXED:
         if {name, *calls.MULTIPLEXED[name]}.isdisjoint({*before, *after}):
             continue
@@ -250,9 +250,12 @@ def _of_calls(old: Profile, new: Profile, tokens: Filtered) -> Iterator[Change]:
         having = {host: some & MULTIPLEXING for host, some in tokens.items()}
         if defaults[0] == defaults[1] and _reads_alike(*rules):
             continue
-        for one in differences(Sides(*rules, *defaults, having), budget):
-            if (one.before, one.after) != (answer_of(defaults[0]), answer_of(defaults[1])):
-                yield from _through(name, one, direct, having)
+        for difference in differences(Sides(*rules, *defaults, having), budget):
+            if (difference.before, difference.after) != (
+                answer_of(defaults[0]),
+                answer_of(defaults[1]),
+            ):
+                yield from _through(name, difference, direct, having)
 
 
 def _reads_alike(old: Sequence[Rule], new: Sequence[Rule]) -> bool:
@@ -310,7 +313,7 @@ def _through(
         member = members[number]
         if all(is_multiplexed(token, member) for token in found.architectures):
             yield replace(_change(member, found, having), region=(), everywhere=False)
-        elif not any(_explains(one, found) for one in direct.get(member, ())):
+        elif not any(_explains(own, found) for own in direct.get(member, ())):
             left.append(number)
     if left:
         spans = tuple((number, number) for number in left)
@@ -329,9 +332,9 @@ def _numbers(region: Region) -> Set[int]:
     return found
 
 
-def _explains(one: Difference, found: Difference) -> bool:
+def _explains(own: Difference, found: Difference) -> bool:
     return (
-        not one.region
-        and (one.before, one.after, one.container) == (found.before, found.after, found.container)
-        and set(one.architectures) >= set(found.architectures)
+        not own.region
+        and (own.before, own.after, own.container) == (found.before, found.after, found.container)
+        and set(own.architectures) >= set(found.architectures)
     )

@@ -166,7 +166,7 @@ def _spo(asked: _Conversion) -> bytes:
         around = {**values.SPO_HEAD, "metadata": {"name": asked.name}}
     fields = (path for path in values.unknown_fields(given) if path not in _SPO_FIELDS)
     asked.losses.extend(f"the unknown field {path}" for path in fields)
-    asked.losses.extend(one.what for one in spo.refused(given))
+    asked.losses.extend(refused.what for refused in spo.refused(given))
     taken = spo.within_limits(given)
     if _notifies(given) and not _notifies(taken):
         asked.losses.append(f"{model.NOTIFY} without a listener: it becomes {model.ERRNO}")

@@ -1,8 +1,8 @@
 """
 What the rules of one call answer, as a list: the first entry whose conditions hold decides.
 
-libseccomp walks its tree (`chains`) in depth, from the first node of each level, and goes on with
-the next node where no action was met. So the tree is the list of its ways to an action, in the
+libseccomp walks its tree (`chain_tree`) in depth, from the first node of each level, and goes on
+with the next node where no action was met. So the tree is the list of its ways to an action, in the
 order of that walk. Each way says for each argument in which ranges it must lie, and which masked
 comparisons must hold.
 
@@ -19,7 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from tracer.profile import model
-from tracer.profile.chains import EQUAL, GREATER, MASKED, Action, Node, Refused, Tree, from_first
+from tracer.profile.chain_levels import from_first
+from tracer.profile.chain_tree import Tree
+from tracer.profile.chains import EQUAL, GREATER, MASKED, Action, Node, Refused, always_holds
 from tracer.profile.model import Condition
 
 # First and last value, both within.
@@ -86,11 +88,7 @@ def entries_of(
 
 
 def _says_something(conditions: Sequence[Condition], bits: int) -> bool:
-    return any(not _is_always(condition, bits) for condition in conditions)
-
-
-def _is_always(condition: Condition, bits: int) -> bool:
-    return condition.operator == model.MASKED_EQUAL and not condition.value & ((1 << bits) - 1)
+    return any(not always_holds(condition, bits) for condition in conditions)
 
 
 def _any_suffices(rules: Sequence[Tuple[Tuple[Condition, ...], Action]]) -> bool:

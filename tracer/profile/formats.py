@@ -65,12 +65,12 @@ def one_of(profiles: Sequence[Named], source: str, wanted: str = "") -> Named:
 
     Raises InputError that lists the names if there is no such.
     """
-    chosen = [one for one in profiles if wanted in ("", one.name)]
+    chosen = [profile for profile in profiles if wanted in ("", profile.name)]
     if not chosen and wanted.isascii() and wanted.isdigit():
         chosen = list(profiles[int(wanted[:9]) - 1 : int(wanted[:9])]) if int(wanted[:9]) else []
     if len(chosen) == 1:
         return chosen[0]
-    names = ", ".join(one.name or str(number) for number, one in enumerate(profiles, 1))
+    names = ", ".join(profile.name or str(number) for number, profile in enumerate(profiles, 1))
     found = f"holds {len(chosen)} profiles" if chosen else f"holds no profile {wanted!r}, but"
     raise InputError(f"{source}: {found}: {names}", "FILE#NAME, or FILE#NUMBER, names one")
 

@@ -31,7 +31,7 @@ def with_architectures(profile: Profile, others: Sequence[Profile]) -> Profile:
     everyone = [profile, *others]
     if not any(one.families for one in everyone):
         tokens = dict.fromkeys(
-            (*profile.architectures, *(token for one in others for token in named_in_list(one)))
+            (*profile.architectures, *(token for other in others for token in named_in_list(other)))
         )
         if len(tokens) == len(profile.architectures):
             return profile

@@ -34,21 +34,6 @@ def points_for(conditions: Iterable[Condition]) -> List[Point]:
     return list(product(*values))
 
 
-def holds(condition: Condition, value: int, bits: int = 64) -> bool:
-    """Say whether an argument meets a condition; a 32-bit architecture compares 32 bits."""
-    mask = (1 << bits) - 1
-    value, wanted, two = value & mask, condition.value & mask, condition.value_two & mask
-    return {
-        model.EQUAL: value == wanted,
-        model.NOT_EQUAL: value != wanted,
-        model.LESS: value < wanted,
-        model.LESS_OR_EQUAL: value <= wanted,
-        model.GREATER: value > wanted,
-        model.GREATER_OR_EQUAL: value >= wanted,
-        model.MASKED_EQUAL: value & wanted == two,
-    }[condition.operator]
-
-
 def _product(values: Sequence[Sequence[int]]) -> int:
     total = 1
     for one in values:

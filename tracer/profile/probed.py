@@ -86,7 +86,12 @@ def with_answers(
     for answer in calls.FALLBACKS:
         if answer == calls.said_otherwise(first):
             continue
-        groups = [rule for one in (first, *others) for rule in one.rules if _is_group(rule, answer)]
+        groups = [
+            rule
+            for profile in (first, *others)
+            for rule in profile.rules
+            if _is_group(rule, answer)
+        ]
         names = {name for rule in groups for name in rule.names}
         if answer == MISSING:
             names.update(*(answered_missing(other) for other in others))

@@ -19,7 +19,9 @@ _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 def document(remarks: Mapping[str, Iterable[Remark]]) -> Dict[str, object]:
     """Return the log of one run of the tool, as a JSON value: remarks by file."""
     results = [_result(path, one) for path, some in remarks.items() for one in some]
-    codes = sorted({*CHECKS, *CODES, *(one.code for some in remarks.values() for one in some)})
+    codes = sorted(
+        {*CHECKS, *CODES, *(remark.code for some in remarks.values() for remark in some)}
+    )
     driver = {
         "name": "seccomp-trace",
         "version": __version__,

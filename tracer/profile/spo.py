@@ -74,7 +74,9 @@ def _refused_of(rule: Rule) -> Iterator[str]:
 
 def corrected(profile: Profile) -> Iterator[Refused]:
     """Give what is refused and no loss: lists that name something twice, and comments."""
-    named = ((f"$.syscalls[{number}].names", one.names) for number, one in enumerate(profile.rules))
+    named = (
+        (f"$.syscalls[{number}].names", rule.names) for number, rule in enumerate(profile.rules)
+    )
     outer = (("$.architectures", profile.architectures), ("$.flags", profile.flags))
     for path, values in (*outer, *named):
         twice = sorted({value for value in values if values.count(value) > 1})
@@ -109,7 +111,7 @@ def _taken(rule: Rule, listens: bool) -> Rule:
     return Rule(
         names=_once(rule.names),
         action=_answered(rule.action, listens),
-        conditions=tuple(replace(one, kept={}) for one in conditions),
+        conditions=tuple(replace(condition, kept={}) for condition in conditions),
         errno=rule.errno or None,
     )
 
@@ -126,7 +128,7 @@ def _takes(rule: Rule) -> bool:
 
 def _has_sayable_conditions(rule: Rule) -> bool:
     return len(rule.conditions) <= model.MOST_ARGUMENTS and all(
-        max(one.value, one.value_two) <= _MOST_SIGNED for one in rule.conditions
+        max(condition.value, condition.value_two) <= _MOST_SIGNED for condition in rule.conditions
     )
 
 

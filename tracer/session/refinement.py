@@ -238,9 +238,9 @@ def refined(profile: Profile, additions: Iterable[Addition], origin: str) -> Ext
     kernel makes, is in one more.
     """
     additions = tuple(additions)
-    unasked = {one.name for one in additions if not one.askers}
+    unasked = {addition.name for addition in additions if not addition.askers}
     kernel = tuple(sorted(unasked & KERNEL_CALLS.keys()))
-    names = tuple(sorted({one.name for one in additions}.difference(kernel)))
+    names = tuple(sorted({addition.name for addition in additions}.difference(kernel)))
     architectures = {assembly.this_host().architecture}
     architectures |= {token for one in additions for token in one.architectures}
     comment = printable(f"{COMMENT}: {origin}" if origin else COMMENT, COMMENT_LIMIT)

@@ -290,7 +290,7 @@ class _Attempt:
             refusals=refusals.of(containers, heads) if refusals else (),
             failed=outcome.failed,
             unfiltered=tuple(title_of(one) for one in containers if one.head.unfiltered),
-            tried=tuple(dict.fromkeys(_tried(one, host.boot) for one in containers)),
+            tried=tuple(dict.fromkeys(_tried(container, host.boot) for container in containers)),
             doubts=outcome.doubts,
             unsure=refusals.unsure() if refusals else 0,
             lost=refusals.lost(containers, heads) if refusals else 0,

@@ -192,15 +192,15 @@ def judge(trials: Sequence[Trial], profile: Profile, engine: Optional[str]) -> T
 # tell of those that were logged or killed.
 def _answered(trial: Trial, profile: Profile, engine: Optional[str]) -> Iterator[Refusal]:
     """What was refused in a trial; vsyscalls among it if the profile refuses them."""
-    told = {one.key for one in trial.refusals}
-    for one in trial.refusals:
-        if one.answer != NOT_VISIBLE:
-            yield one
+    told = {refusal.key for refusal in trial.refusals}
+    for refusal in trial.refusals:
+        if refusal.answer != NOT_VISIBLE:
+            yield refusal
             continue
-        held = held_in(trial, one.container)
-        call = (one.architecture, one.number, one.arguments)
+        held = held_in(trial, refusal.container)
+        call = (refusal.architecture, refusal.number, refusal.arguments)
         answer = answer_to(profile, *call, engine=engine, capabilities=held)
-        decided = replace(one, answer=answer or NOT_VISIBLE)
+        decided = replace(refusal, answer=answer or NOT_VISIBLE)
         if not decided.answer.lets_through and decided.key not in told:
             yield decided
 

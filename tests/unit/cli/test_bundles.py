@@ -85,9 +85,11 @@ def test_lint_names_the_file_of_each_profile_in_sarif(place: Path):
     """
     done = typed(place, "lint", "--format", "sarif", "both.yaml")
 
-    places = [one["locations"][0] for one in json.loads(done.stdout)["runs"][0]["results"]]
-    files = {one["physicalLocation"]["artifactLocation"]["uri"] for one in places}
-    inside = {one["logicalLocations"][0]["fullyQualifiedName"].split("$")[0] for one in places}
+    places = [result["locations"][0] for result in json.loads(done.stdout)["runs"][0]["results"]]
+    files = {location["physicalLocation"]["artifactLocation"]["uri"] for location in places}
+    inside = {
+        location["logicalLocations"][0]["fullyQualifiedName"].split("$")[0] for location in places
+    }
     assert (files, inside) == ({"both.yaml"}, {"a: ", "b: "})
 
 

@@ -76,5 +76,5 @@ def test_lint_says_the_codes_in_json(tmp_path: Path):
 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
-    codes = {one["code"]: one["severity"] for one in json.loads(done.stdout)["remarks"]}
+    codes = {remark["code"]: remark["severity"] for remark in json.loads(done.stdout)["remarks"]}
     assert codes["case-folded-key"] == codes["permissive-default"] == "error"

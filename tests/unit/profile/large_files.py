@@ -23,7 +23,9 @@ ALLOW, LOG = "SCMP_ACT_ALLOW", "SCMP_ACT_LOG"
 def profile(rules: Sequence[Mapping[str, Any]], **more: Any) -> str:
     """A profile in one line, for x86-64 and i386."""
     value = {"defaultAction": "SCMP_ACT_ERRNO", "architectures": _BOTH, "syscalls": rules, **more}
-    return json.dumps({key: one for key, one in value.items() if one}, separators=(",", ":"))
+    return json.dumps(
+        {key: content for key, content in value.items() if content}, separators=(",", ":")
+    )
 
 
 def rule(names: Sequence[str], *conditions: Dict[str, Any], **more: Any) -> Dict[str, Any]:
@@ -57,8 +59,8 @@ def texts(scale: float = 1.0) -> Dict[str, str]:
         "rules-of-four-calls": profile(equal(int(7500 * scale), "read", "write", "bind", "clone")),
         "rules-of-two-answers": profile(
             [
-                {**one, "action": (ALLOW, LOG)[n % 2]}
-                for n, one in enumerate(equal(len(up_to(9000))))
+                {**group, "action": (ALLOW, LOG)[n % 2]}
+                for n, group in enumerate(equal(len(up_to(9000))))
             ]
         ),
         "rules-alike": profile([rule(["read"], condition(0, "EQ", 1)) for _ in up_to(9500)]),
@@ -113,8 +115,8 @@ def texts(scale: float = 1.0) -> Dict[str, str]:
         "hosts": profile([rule(["read"], includes={"arches": many("a", 80_000)})]),
         "errnos": profile(
             [
-                {**one, "action": "SCMP_ACT_ERRNO", "errnoRet": n % 4000 + 2}
-                for n, one in enumerate(equal(len(up_to(7500))))
+                {**group, "action": "SCMP_ACT_ERRNO", "errnoRet": n % 4000 + 2}
+                for n, group in enumerate(equal(len(up_to(7500))))
             ]
         ),
         "comment": profile([rule(["read"], comment="\u202e\x1b" * len(up_to(80_000)))]),

@@ -50,7 +50,9 @@ def profile_of(some: Sequence[Rule]) -> Profile:
 
 
 def entries(some: Sequence[Rule], bits: int) -> Tuple[Entry, ...]:
-    loaded = [(one, calls.said_by(rule)) for rule in some for one in alternatives(rule)]
+    loaded = [
+        (conditions, calls.said_by(rule)) for rule in some for conditions in alternatives(rule)
+    ]
     return entries_of(loaded, bits, Budget(STEPS))
 
 
@@ -94,7 +96,7 @@ def test_the_port_answers_as_libseccomp_does(some: List[Rule]):
 
     for bits, token in TOKENS.items():
         number = number_of(token, CALL)
-        for point in points_for(one for rule in some for one in rule.conditions)[:200]:
+        for point in points_for(condition for rule in some for condition in rule.conditions)[:200]:
             expected = answer(loaded, token, number, point)
             assert answered(by_bits[bits], point, bits) == expected, (bits, point)
 
@@ -105,7 +107,7 @@ def test_rules_of_one_condition_and_one_answer_need_no_tree(some: List[Condition
     """
     Any of them suffices: the shortcut for them says the same as the tree.
     """
-    alike = [Rule((CALL,), model.ALLOW, (one,)) for one in some]
+    alike = [Rule((CALL,), model.ALLOW, (condition,)) for condition in some]
     # A rule that cannot hold, of another answer, takes the long way.
     never = Rule((CALL,), model.LOG, (Condition(5, model.LESS, 0),))
 

@@ -142,11 +142,13 @@ def test_runs_of_two_runtimes_are_told_apart_where_the_answers_differ():
     found = denials(allowing("write", "landlock_create_ruleset"), whole)
     newer = denials(allowing("write"), whole)
 
-    assert [(seen.name, one.answer.errno) for one in found for seen in one.observations] == [
+    assert [
+        (seen.name, denial.answer.errno) for denial in found for seen in denial.observations
+    ] == [
         ("openat2", 1),
         ("setns", 1),
     ]
-    assert {(one.answer.errno, *one.observations[0].runs) for one in newer} == {
+    assert {(denial.answer.errno, *denial.observations[0].runs) for denial in newer} == {
         (ENOSYS, "old"),
         (1, "new"),
     }

@@ -89,7 +89,7 @@ def test_floors_are_those_of_the_recorded_setting(privileges: bool | None):
     first, *_ = judged(run(no_new_privileges=privileges)).denials
 
     assert first.no_new_privileges is privileges
-    assert {one.no_new_privileges for one in first.floors} == (
+    assert {floor.no_new_privileges for floor in first.floors} == (
         {True, False} if privileges is None else {privileges}
     )
 
@@ -107,7 +107,7 @@ def test_floors_of_other_architectures_are_no_matter():
     """
     A recording of an x86-64 host is not judged by what runc needs on arm64.
     """
-    arm = [replace(one, architecture=syscalls.AARCH64) for one in MEASURED]
+    arm = [replace(floor, architecture=syscalls.AARCH64) for floor in MEASURED]
 
     assert told(judged(run(), choice="all", measured=arm)) == []
     assert told(judged(run(architecture=syscalls.AARCH64), choice="exact", measured=arm)) == [
@@ -122,8 +122,8 @@ def test_a_version_that_nobody_has_measured_is_named(version: str):
     """
     found = judged(run(version))
 
-    assert [f"{one.runtime}-{one.runtime_version}" for one in found.unmeasured] == [version]
-    assert found.denials and not any(one.counts for one in found.denials)
+    assert [f"{run.runtime}-{run.runtime_version}" for run in found.unmeasured] == [version]
+    assert found.denials and not any(denial.counts for denial in found.denials)
     assert judged(run()).unmeasured == ()
     assert judged(run(version), choice="crun").unmeasured == ()
 

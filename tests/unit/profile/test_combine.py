@@ -425,9 +425,9 @@ def test_enosys_of_a_later_profile_goes_before_the_default_of_the_first(
     merged = merge(profile(allow("read"), default=default), other)
 
     assert outcome(merged.profile, called("clone3")) == MISSING
-    taken = [one for one in merged.conflicts if one.kind == combine.ENOSYS_TAKEN]
-    assert [one.source for one in taken] == [1] and "clone3" in taken[0].names
-    assert combine.DENIAL_LEFT not in {one.kind for one in merged.conflicts}
+    taken = [conflict for conflict in merged.conflicts if conflict.kind == combine.ENOSYS_TAKEN]
+    assert [conflict.source for conflict in taken] == [1] and "clone3" in taken[0].names
+    assert combine.DENIAL_LEFT not in {conflict.kind for conflict in merged.conflicts}
     assert merge(merged.profile, other) == combine.Merged(merged.profile)
 
 
@@ -440,8 +440,8 @@ def test_enosys_taken_over_leaves_the_call_to_containers_that_are_allowed_to():
 
     for profiles in ((first, admin, other), (first, other, admin), (admin, other)):
         step_by_step = profiles[0]
-        for one in profiles[1:]:
-            step_by_step = merge(step_by_step, one).profile
+        for following in profiles[1:]:
+            step_by_step = merge(step_by_step, following).profile
         for merged in (merge(*profiles).profile, step_by_step):
             asked = called("clone3")
             assert outcome(merged, asked) == MISSING
@@ -510,14 +510,14 @@ def test_enosys_of_others_keeps_the_laws(
     merged = merge(first, second, third).profile
     in_turn = merge(merge(first, second).profile, third)
 
-    one, other, step_by_step = answers(
+    at_once, other, step_by_step = answers(
         asked, merged, merge(first, third, second).profile, in_turn.profile
     )
 
-    assert one == other
+    assert at_once == other
     assert merge(merged, second, third).profile == merged
     crossed = {conflict.kind for conflict in in_turn.conflicts} & {combine.CROSSED}
-    assert crossed or one.lets_through == step_by_step.lets_through
+    assert crossed or at_once.lets_through == step_by_step.lets_through
 
 
 @given(strategies.profiles(), strategies.answering_missing(), strategies.calls())
@@ -537,9 +537,9 @@ def test_enosys_of_others_allows_nothing_and_forbids_nothing(
         ),
     )
 
-    one, plain = answers(asked, merge(first, other).profile, merge(first, without).profile)
+    whole, plain = answers(asked, merge(first, other).profile, merge(first, without).profile)
 
-    assert one.lets_through == plain.lets_through
+    assert whole.lets_through == plain.lets_through
 
 
 def test_a_default_that_lets_through_opens_the_result_but_for_what_all_deny():

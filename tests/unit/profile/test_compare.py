@@ -22,7 +22,7 @@ from tracer.profile.compare import CALL, CHANGED, LOOSER, NOT_BROKEN_DOWN, STRIC
 from tracer.profile.decide import Answer
 from tracer.profile.hosts import named_by
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
-from tracer.profile.points import holds, points_for
+from tracer.profile.points import points_for
 
 SOME = settings(
     max_examples=50,
@@ -104,20 +104,20 @@ def test_a_call_is_reported_exactly_if_it_is_answered_differently(
     """
     The change that holds for a call has its answers before and after; else there is none.
     """
-    named = {name for one in (old, new) for rule in one.rules for name in rule.names}
+    named = {name for side in (old, new) for rule in side.rules for name in rule.names}
     assume(named - {"socketcall"})
     name = data.draw(st.sampled_from(sorted(named - {"socketcall"})))
     both = {syscalls.X86_64} | named_by(old) & named_by(new)
     architecture = data.draw(st.sampled_from(sorted(both)))
     asked = replace(asked, syscall=name, architecture=architecture)
-    answers = [outcome(one, asked, "none") for one in (old, new)]
-    assume(not any(isinstance(one, str) for one in answers))
+    answers = [outcome(side, asked, "none") for side in (old, new)]
+    assume(not any(isinstance(answer, str) for answer in answers))
     assume(is_sound(old, asked) and is_sound(new, asked))
 
-    said = [one for one in compare(old, new) if is_about(one, asked)]
+    said = [change for change in compare(old, new) if is_about(change, asked)]
 
     expected = {tuple(answers)} if answers[0] != answers[1] else set()
-    assert {(one.before, one.after) for one in said} == expected
+    assert {(change.before, change.after) for change in said} == expected
 
 
 def is_about(change: Change, asked: Asked) -> bool:
@@ -311,26 +311,6 @@ def test_looser_and_risky_changes_come_first():
     ]
 
 
-@given(st.lists(strategies.conditions(), min_size=1, max_size=3))
-@SOME
-def test_points_meet_and_miss_each_condition(conditions: List[Condition]):
-    """
-    Among the points is one that meets a condition and one that misses it, if there are such.
-    """
-    points = points_for(conditions)
-
-    for one in conditions:
-        met = {holds(one, point[one.index]) for point in points}
-        impossible = one.operator == model.MASKED_EQUAL and one.value_two & ~one.value
-        always = (one.operator, one.value) in (
-            (model.GREATER_OR_EQUAL, 0),
-            (model.MASKED_EQUAL, 0),
-        )
-        never = impossible or (one.operator, one.value) == (model.LESS, 0)
-        assert (True in met) != bool(never)
-        assert (False in met) != bool(always and not impossible)
-
-
 # --- Whichever host ---
 
 
@@ -374,7 +354,9 @@ def test_x32_compares_32_bits():
     changes = compare(both, replace(both, rules=(high,)))
 
     assert outcome(replace(both, rules=(high,)), asked, "none") == ALLOWED
-    assert [one.condition for one in changes if syscalls.X32 in one.architectures] == ["arg0 == 5"]
+    assert [change.condition for change in changes if syscalls.X32 in change.architectures] == [
+        "arg0 == 5"
+    ]
 
 
 def test_a_socket_call_that_only_socketcall_makes_is_named_itself():
@@ -385,7 +367,10 @@ def test_a_socket_call_that_only_socketcall_makes_is_named_itself():
 
     changes = compare(old, replace(old, rules=(allow("recv", "socket"),)))
 
-    assert [(one.syscall, one.condition) for one in changes] == [("recv", ""), ("socket", "")]
+    assert [(change.syscall, change.condition) for change in changes] == [
+        ("recv", ""),
+        ("socket", ""),
+    ]
     assert changes[0].architectures == (syscalls.X86,)
 
 
@@ -398,7 +383,7 @@ def test_socketcall_is_named_where_the_call_itself_did_not_change():
 
     changes = compare(old, replace(old, rules=(rule,)))
 
-    assert [(one.syscall, one.condition) for one in changes] == [
+    assert [(change.syscall, change.condition) for change in changes] == [
         ("socket", "arg0 == 2"),
         ("socketcall", "arg0 == 1"),
     ]

@@ -40,7 +40,7 @@ def generate(recorded: Recording) -> Dict[str, object]:
     What `generate` makes, but for the group that every profile has (test_kernel_calls).
     """
     whole: Dict[str, Any] = generate_whole(recorded)
-    rules = [one for one in whole["syscalls"] if not one["comment"].startswith(KERNEL_MARK)]
+    rules = [group for group in whole["syscalls"] if not group["comment"].startswith(KERNEL_MARK)]
     return {**whole, "syscalls": rules}
 
 

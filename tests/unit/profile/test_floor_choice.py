@@ -52,8 +52,8 @@ def run(version: str = "1.3.6+ds1", **fields: Any) -> Run:
 
 def chosen(*runs: Run, choice: str = "auto") -> ChosenFloors:
     parts = [
-        recording("read", run=dataclasses.replace(one, id=f"run{number}"))
-        for number, one in enumerate(runs)
+        recording("read", run=dataclasses.replace(started, id=f"run{number}"))
+        for number, started in enumerate(runs)
     ]
     return choose(merge(*parts), read_choice(choice, MEASURED), MEASURED)
 
@@ -97,7 +97,7 @@ def test_without_no_new_privileges_both_settings_are_covered(
     """
     found = chosen(run(no_new_privileges=setting), choice=choice)
 
-    assert {one.no_new_privileges for one in found.floors} == settings
+    assert {floor.no_new_privileges for floor in found.floors} == settings
 
 
 def test_the_floors_are_those_of_the_runs_architecture():

@@ -136,10 +136,10 @@ def test_a_profile_of_busybox_stays_small(runtime: str):
     """
     The floor of the oldest version and what `busybox ls /` itself calls are at most 48 names.
     """
-    floors = [one for one in shipped() if one.runtime == runtime]
-    oldest = min(floors, key=lambda one: version_order(one.version)).version
+    floors = [floor for floor in shipped() if floor.runtime == runtime]
+    oldest = min(floors, key=lambda floor: version_order(floor.version)).version
 
-    allowed = permitted(one for one in floors if one.version == oldest) | set(BUSYBOX_LS)
+    allowed = permitted(floor for floor in floors if floor.version == oldest) | set(BUSYBOX_LS)
 
     assert len(allowed) <= 48
 
@@ -149,11 +149,11 @@ def test_the_shipped_floors_are_measured_often_enough():
     Starts and execs, with and without no-new-privileges, of each version have their samples.
     """
     found: Dict[tuple[str, str, str], set[tuple[bool, str]]] = {}
-    for one in shipped():
-        least = 200 if one.architecture == syscalls.X86_64 else 20
-        assert one.samples >= least and dict(one.calls)["execve"] == one.samples, one.key
-        key = one.runtime, one.version, one.architecture
-        found.setdefault(key, set()).add((one.no_new_privileges, one.action))
+    for known in shipped():
+        least = 200 if known.architecture == syscalls.X86_64 else 20
+        assert known.samples >= least and dict(known.calls)["execve"] == known.samples, known.key
+        key = known.runtime, known.version, known.architecture
+        found.setdefault(key, set()).add((known.no_new_privileges, known.action))
 
     assert {("runc", "1.1.5"), ("crun", "1.8.1")} <= {key[:2] for key in map(list_of, found)}
     for seen in found.values():
@@ -168,8 +168,8 @@ def test_the_shipped_floors_stay_within_bounds():
     """
     The shipped data names real calls, and permits none that opens a risk class.
     """
-    for one in shipped():
-        assert one.names <= syscalls.names(one.architecture)
+    for known in shipped():
+        assert known.names <= syscalls.names(known.architecture)
     assert {name for name in permitted(shipped()) if risk_of(name)} == set()
 
 

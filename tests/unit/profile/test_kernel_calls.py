@@ -63,7 +63,7 @@ def test_what_was_recorded_or_belongs_to_a_floor_is_not_in_the_group():
     """
     profile = generate(recording("time"), frozenset({"clock_gettime"}))
 
-    assert group_of(profile) == [one for one in NATIVE if one not in ("time", "clock_gettime")]
+    assert group_of(profile) == [name for name in NATIVE if name not in ("time", "clock_gettime")]
 
 
 @pytest.mark.parametrize(
@@ -109,14 +109,14 @@ def test_the_comment_outlives_a_merge():
     """
     Merging takes the comments of permissions apart at "; ", and leaves this one whole.
     """
-    one, other = read(generate(recording("read"))), read(generate(small("write")))
+    native, other = read(generate(recording("read"))), read(generate(small("write")))
 
-    merged = merge(one, other).profile
+    merged = merge(native, other).profile
 
     groups = [rule for rule in merged.rules if rule.comment.startswith(KERNEL_MARK)]
     assert [rule.comment for rule in groups] == [KERNEL_COMMENT] * 2
     assert {name for rule in groups for name in rule.names} == {*NATIVE, *SMALL}
-    assert merge(merged, one, other).profile == merged
+    assert merge(merged, native, other).profile == merged
 
 
 def test_a_baseline_gains_what_it_lacks_of_them_in_a_group_of_their_own():

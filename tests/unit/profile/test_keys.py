@@ -309,8 +309,8 @@ def test_a_config_json_to_hold_a_profile_is_looked_at():
 
 def _faults(text: str) -> List[Any]:
     profile, faults = formats.read_as_engines(text, "p")
-    remarks = [one for one in lint(profile, faults=faults) if one.code in lint_keys.CODES]
-    return [(one.code, one.severity, one.place) for one in remarks]
+    remarks = [remark for remark in lint(profile, faults=faults) if remark.code in lint_keys.CODES]
+    return [(remark.code, remark.severity, remark.place) for remark in remarks]
 
 
 def test_lint_goes_on_with_what_engines_read():

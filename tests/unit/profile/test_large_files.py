@@ -77,7 +77,7 @@ def test_a_large_file_gets_its_answer(
     path = tmp_path / "large"
     path.write_text(TEXTS[name])
 
-    done = run([str(path) if one == "FILE" else one for one in arguments])
+    done = run([str(path) if argument == "FILE" else argument for argument in arguments])
 
     assert "Traceback" not in done.stderr
     assert done.returncode == status, done.stderr[:500]
@@ -137,7 +137,7 @@ def test_runcs_own_instructions_count():
     load(large, runtime=CRUN)
     with pytest.raises(InputError, match="and runc's own 9; the kernel loads no more than 4096"):
         load(large, runtime=RUNC)
-    assert "unloadable" in [one.code for one in lint(large)]
+    assert "unloadable" in [remark.code for remark in lint(large)]
 
 
 @pytest.mark.parametrize(

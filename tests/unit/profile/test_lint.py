@@ -277,7 +277,7 @@ def test_a_probed_call_is_judged_by_the_capabilities_of_the_container():
     profile = Profile(model.ERRNO, rules, architectures=BOTH)
 
     for capabilities, found in (((), 1), (ADMIN.capabilities, 0)):
-        codes = [one.code for one in lint(profile, NEWEST, Needs(frozenset(capabilities)))]
+        codes = [remark.code for remark in lint(profile, NEWEST, Needs(frozenset(capabilities)))]
         assert codes.count("eperm-for-probed") == found
 
 
@@ -294,7 +294,7 @@ def test_a_profile_that_names_no_architecture_is_judged_as_hosts_load_it(
 
     found = lint(Profile(model.ERRNO, rules, architectures=architectures), NEWEST)
 
-    by_code = {one.code: one for one in found}
+    by_code = {remark.code: remark for remark in found}
     assert "foreign-call" not in by_code
     assert by_code["missing-32-bit"].place == place
     assert "names no other" in by_code["missing-32-bit"].message
@@ -306,7 +306,7 @@ def test_the_native_architecture_is_one_that_runtimes_refuse():
     """
     profile = Profile(model.ERRNO, architectures=(syscalls.X86_64, "SCMP_ARCH_NATIVE"))
 
-    (remark,) = [one for one in lint(profile, NEWEST) if one.code == "unloadable"]
+    (remark,) = [remark for remark in lint(profile, NEWEST) if remark.code == "unloadable"]
 
     assert remark.place == "$.architectures[1]"
     assert remark.message == (

@@ -52,7 +52,7 @@ def said(
 ) -> List[Tuple[str, str]]:
     profile = Profile(model.ERRNO, rules, **fields)  # type: ignore[arg-type]
     found = lint(profile, OLDEST, needs, measured)
-    return [(one.severity, one.message) for one in found if one.code == "floor-missing"]
+    return [(remark.severity, remark.message) for remark in found if remark.code == "floor-missing"]
 
 
 def test_versions_that_start_nothing_are_named():
@@ -160,7 +160,11 @@ def test_what_a_runtime_refuses_to_load_is_named():
     """
     profile = Profile(model.KILL, (allow("execve"),), default_errno=38)
 
-    found = [one.message for one in lint(profile, floors=MEASURED) if one.code == "floor-missing"]
+    found = [
+        remark.message
+        for remark in lint(profile, floors=MEASURED)
+        if remark.code == "floor-missing"
+    ]
 
     assert found == [
         "no container starts under crun 1.28: crun refuses the profile: an errno beside "
@@ -177,5 +181,5 @@ def test_a_profile_that_nobody_can_load_is_left_to_another_check():
     condition = (model.Condition(0, model.EQUAL, 1),)
     rules = tuple(Rule(rule.names, rule.action, condition) for rule in both)
 
-    assert "unloadable" in [one.code for one in lint(Profile(model.ERRNO, rules))]
+    assert "unloadable" in [remark.code for remark in lint(Profile(model.ERRNO, rules))]
     assert said(*rules) == []

@@ -49,7 +49,9 @@ def asked(*sides: Sequence[Rule]) -> List[Point]:
     """
     Calls on both sides of every boundary.
     """
-    return points_for(one for some in sides for rule in some for one in rule.conditions)[:300]
+    return points_for(
+        condition for some in sides for rule in some for condition in rule.conditions
+    )[:300]
 
 
 def pairs_at(
@@ -90,7 +92,7 @@ def test_regions_are_where_the_kernel_would_answer_differently(old: List[Rule], 
     A point is in a region exactly if the filters of libseccomp answer it differently.
     """
     filters = [loaded_of(some) for some in (old, new)]
-    assume(all(one is not None and compares_as_written(one.program) for one in filters))
+    assume(all(loaded is not None and compares_as_written(loaded.program) for loaded in filters))
     for bits, token in TOKENS.items():
         try:
             regions = found_in(old, new, bits)
@@ -98,7 +100,7 @@ def test_regions_are_where_the_kernel_would_answer_differently(old: List[Rule], 
             assume(False)
         number = number_of(token, CALL)
         for point in asked(old, new):
-            before, after = (answer(one, token, number, point) for one in filters if one)
+            before, after = (answer(loaded, token, number, point) for loaded in filters if loaded)
             expected = {(before, after)} if before != after else set()
             assert set(pairs_at(regions, point, bits)) == expected, (bits, point)
 

@@ -74,9 +74,11 @@ def test_crun_1_28_needs_fstat_for_some_execs():
     """
     "fstat fd 0: Operation not permitted", if the exec has no terminal.
     """
-    denials = [one for one in told(refusing("fstat")) if one.runtime == "crun"]
+    denials = [denial for denial in told(refusing("fstat")) if denial.runtime == "crun"]
 
-    assert [(one.action, one.always, one.needs) for one in denials] == [("exec", False, ("fstat",))]
+    assert [(denial.action, denial.always, denial.needs) for denial in denials] == [
+        ("exec", False, ("fstat",))
+    ]
     assert {floor.version for floor in denials[0].floors} == {"1.28"}
 
 
@@ -113,7 +115,7 @@ def test_containers_start_under_the_profiles_that_engines_ship(engine: str):
     """
     found = lint(formats.read(default_text(engine), engine))
 
-    assert [one.message for one in found if one.code == "floor-missing"] == []
+    assert [remark.message for remark in found if remark.code == "floor-missing"] == []
 
 
 def test_what_the_floors_allow_is_enough():
@@ -131,7 +133,7 @@ def test_a_profile_that_starts_nowhere_is_an_error_of_lint():
     """
     profile = Profile(model.ERRNO, (Rule(("read",), model.ALLOW),), architectures=BOTH)
 
-    found = [one for one in lint(profile) if one.code == "floor-missing"]
+    found = [remark for remark in lint(profile) if remark.code == "floor-missing"]
 
-    assert found and {one.severity for one in found} == {ERROR}
+    assert found and {remark.severity for remark in found} == {ERROR}
     assert failing(profile) == EVERY

@@ -72,7 +72,7 @@ def test_settings_that_fail_alike_are_told_as_one():
 
     found = told(refusing(), floors)
 
-    assert {(described(one.floors), one.no_new_privileges) for one in found} == {
+    assert {(described(denial.floors), denial.no_new_privileges) for denial in found} == {
         ("runc 1.3.6", None),
         ("runc 1.4.3", True),
     }
@@ -86,7 +86,10 @@ def test_an_exec_is_told_only_where_containers_start():
 
     found = told(refusing(), [of_statx("runc-1.3.6"), *execs])
 
-    assert [(one.runtime, one.action) for one in found] == [("crun", "exec"), ("runc", "start")]
+    assert [(denial.runtime, denial.action) for denial in found] == [
+        ("crun", "exec"),
+        ("runc", "start"),
+    ]
 
 
 def test_what_counts_comes_first_and_a_floor_is_told_once():
@@ -109,8 +112,8 @@ def test_newer_calls_than_the_profile_get_enosys_under_runc_alone():
     ]
     profile = Profile(model.ERRNO, (Rule(("execve",), model.ALLOW),), architectures=BOTH)
 
-    assert [one.runtime for one in told(profile, floors)] == ["runc"]
-    assert [one.runtime for one in told(refusing(), floors)] == []
+    assert [denial.runtime for denial in told(profile, floors)] == ["runc"]
+    assert [denial.runtime for denial in told(refusing(), floors)] == []
 
 
 def test_old_runc_has_no_prologue_for_a_host_that_is_not_named():
@@ -123,7 +126,7 @@ def test_old_runc_has_no_prologue_for_a_host_that_is_not_named():
     ]
     profile = Profile(model.ERRNO, (Rule(("execve",), model.ALLOW),))
 
-    assert [described(one.floors) for one in told(profile, floors)] == ["runc 1.1.15"]
+    assert [described(denial.floors) for denial in told(profile, floors)] == ["runc 1.1.15"]
 
 
 def test_numbers_are_those_of_the_floors_architecture():

@@ -150,8 +150,8 @@ def test_a_vsyscall_is_answered_as_the_profile_says(
 
     judged = judge([asked], profile, "podman")
 
-    found = [(one.refusal, one.verdict) for one in judged]
-    assert [(one.syscall, one.answer, word, one.count) for one, word in found] == told
+    found = [(judgement.refusal, judgement.verdict) for judgement in judged]
+    assert [(denied.syscall, denied.answer, word, denied.count) for denied, word in found] == told
 
 
 def test_a_vsyscall_that_killed_is_told_once():
@@ -178,7 +178,7 @@ def test_a_rule_on_a_vsyscalls_argument_counts():
     )
 
     assert judge([null], profile, "podman") == ()
-    assert [one.verdict for one in judge([pointer], profile, "podman")] == [DENIED]
+    assert [judgement.verdict for judgement in judge([pointer], profile, "podman")] == [DENIED]
 
 
 def test_what_nothing_used_is_told_apart_from_what_runtimes_may_need():
