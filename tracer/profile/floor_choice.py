@@ -82,15 +82,16 @@ def choose(recording: Recording, choice: FloorChoice, measured: Sequence[Floor])
     """Return the floors that a recording's profile gets."""
     if choice.word == NONE:
         return ChosenFloors()
-    if choice.word == ALL:
-        return ChosenFloors(_sorted(measured))
     runs = tuple(recording.runs.values())
-    if choice.names:
-        named = [floor for floor in measured if _is_named(floor, choice)]
-        return ChosenFloors(_sorted(floor for floor in named if _fits_any(floor, runs)))
     parts = [_of_run(run, runs, choice.word == EXACT, measured) for run in runs]
+    floors = [floor for part in parts for floor in part.floors]
+    if choice.names:
+        parts = [part for run, part in zip(runs, parts) if _names_runtime(choice, run)]
+        floors = [floor for floor in measured if _is_named(floor, choice, runs)]
+    elif choice.word == ALL:
+        floors = list(measured)
     return ChosenFloors(
-        floors=_sorted(floor for part in parts for floor in part.floors),
+        floors=_sorted(floors),
         messages=_once(message for part in parts for message in part.messages),
         reasons=tuple(dict.fromkeys(reason for part in parts for reason in part.reasons)),
     )
@@ -152,7 +153,7 @@ def _unmeasured(run: Run, runs: Sequence[Run], instead: Sequence[Floor]) -> Chos
     if not run.runtime:
         what = "a runtime that could not be identified"
     remedy = f"'{measure_command(run)}', then 'seccomp-trace generate' with the recording"
-    if any(other.filter != "none" for other in runs if _same_runtime(other, run)):
+    if any(other.filter != "none" for other in runs if _shows_the_same(other, run)):
         message = (
             f"{what} was never measured: the profile has the floor of {described(instead)}, and "
             f"may not start every time; run {remedy}"
@@ -175,22 +176,39 @@ def _order(floor: Floor) -> Tuple[Tuple[int, ...], bool, str]:
     return version_order(upstream(floor.version))
 
 
-def _same_runtime(first: Run, second: Run) -> bool:
-    return (first.runtime, first.runtime_version) == (second.runtime, second.runtime_version)
+def _shows_the_same(filtered: Run, run: Run) -> bool:
+    """
+    Whether a filtered run shows what the runtime calls in another run.
+
+    It has to be the same build, or the same known version. With no-new-privileges the runtime loads
+    the filter later, and calls less after it.
+    """
+    if filtered.id == run.id:
+        return True
+    same_build = filtered.runtime_build_id != "" and (
+        filtered.runtime_build_id == run.runtime_build_id
+    )
+    same_version = filtered.runtime_version != "" and (
+        (filtered.runtime, filtered.runtime_version) == (run.runtime, run.runtime_version)
+    )
+    same_host = filtered.architecture == run.architecture
+    more = filtered.no_new_privileges is False or run.no_new_privileges is True
+    return same_host and more and (same_build or same_version)
 
 
 def _for_a_command(floors: Sequence[Floor]) -> Tuple[str, ...]:
     return (f"no container runtime was seen: the profile has the floor of {described(floors)}",)
 
 
-def _is_named(floor: Floor, choice: FloorChoice) -> bool:
-    return not {(floor.runtime, ""), (floor.runtime, upstream(floor.version))}.isdisjoint(
-        choice.names
-    )
+def _is_named(floor: Floor, choice: FloorChoice, runs: Sequence[Run]) -> bool:
+    versions = {(floor.runtime, ""), (floor.runtime, upstream(floor.version))}
+    fits = not runs or any(_fits(floor, run) for run in runs)
+    return fits and not versions.isdisjoint(choice.names)
 
 
-def _fits_any(floor: Floor, runs: Sequence[Run]) -> bool:
-    return not runs or any(_fits(floor, run) for run in runs)
+# Who names versions knows which are meant, and who names other runtimes does not mean this one.
+def _names_runtime(choice: FloorChoice, run: Run) -> bool:
+    return (run.runtime, "") in choice.names
 
 
 def _fits(floor: Floor, run: Run) -> bool:

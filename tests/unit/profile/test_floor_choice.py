@@ -210,3 +210,49 @@ def test_a_distributions_suffix_is_no_other_version():
     assert is_measured("runc", "1.1.5+ds2", "", MEASURED)
     assert not is_measured("runc", "1.4.3", syscalls.AARCH64, MEASURED)
     assert not is_measured("runc", "", syscalls.X86_64, MEASURED)
+
+
+@pytest.mark.parametrize("choice", ["auto", "exact", "all", "runc", "runc,crun"])
+def test_a_choice_that_covers_the_runtime_keeps_the_doubt(choice: str):
+    """
+    Floors of other versions say nothing of a version that nobody has measured.
+    """
+    assert chosen(run("1.9.0", filter="none"), choice=choice).reasons
+    assert chosen(run("1.9.0"), choice=choice).messages
+
+
+@pytest.mark.parametrize("choice", ["none", "crun", "runc-1.3.6", "crun-1.21,runc-1.4.3"])
+def test_a_choice_of_other_floors_is_the_persons_own(choice: str):
+    """
+    Nobody is told of the runtime that ran who asks for another runtime, or for certain versions.
+    """
+    assert chosen(run("1.9.0", filter="none"), choice=choice).reasons == ()
+
+
+@pytest.mark.parametrize(
+    "filtered",
+    [
+        run("1.9.0", no_new_privileges=True),
+        run("1.9.0", no_new_privileges=None),
+        run("1.9.0", architecture=syscalls.AARCH64),
+        run("1.9.1"),
+        run(""),
+    ],
+    ids=["later filter", "unknown setting", "another architecture", "another version", "unknown"],
+)
+def test_a_filtered_run_speaks_only_for_runs_like_it(filtered: Run):
+    """
+    What a runtime calls depends on its version, its host and on when it loads the filter.
+    """
+    assert chosen(run("1.9.0", filter="none"), filtered).reasons
+
+
+def test_an_unknown_version_is_not_the_same_as_another_unknown_version():
+    """
+    Two files that tell no version are alike only if their builds are.
+    """
+    unfiltered = run("", filter="none", runtime_build_id="aa")
+
+    assert chosen(unfiltered, run("", runtime_build_id="bb")).reasons
+    assert chosen(unfiltered, run("")).reasons
+    assert not chosen(unfiltered, run("", runtime_build_id="aa")).reasons
