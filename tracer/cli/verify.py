@@ -16,7 +16,7 @@ from tracer.cli.given import profile_in
 from tracer.cli.trials import drive_words, engine_call, shelf
 from tracer.cli.start_lines import start_text
 from tracer.profile.check_starts import starts
-from tracer.profile.floor_choice import AUTO, FloorChoice
+from tracer.profile.floor_choice import AUTO, EXACT, FloorChoice
 from tracer.profile.floors import Floor, upstream
 from tracer.profile.model import Profile
 from tracer.recording import Recording, merge
@@ -65,8 +65,8 @@ def verify(
     what it lets through, whatever the arguments: another filter denied it, a program may load one.
     The answer to a vsyscall is not visible: PROFILE decides it.
 
-    A note names the measured versions of a runtime under which PROFILE starts no container: later
-    versions of the runtime that ran, or those that --runtime-floor names. It counts for nothing.
+    A note names later versions of the runtime that ran, if PROFILE starts no container under them.
+    Versions that --runtime-floor names, or all, count: exit code 1 if PROFILE fails under them.
 
     The container runs in the foreground, under PROFILE instead of any other that COMMAND names, and
     is removed when it ends, unless an option says --rm=false.
@@ -98,12 +98,10 @@ def verify(
         asked = Asked(judged, files.put(judged), times, status)
         verdict = try_out(tools, plan, asked, signals, told)
     recordings = [recording for trial in verdict.trials for recording in trial.recordings]
-    for line in (
-        *later_lines(judged, merge(*recordings), choice, measured),
-        *verdict_lines(verdict, times),
-    ):
+    failing = list(later_lines(judged, merge(*recordings), choice, measured))
+    for line in (*failing, *verdict_lines(verdict, times)):
         complain(line)
-    return 0 if verdict.is_good else 1
+    return 1 if failing and counts(choice) or not verdict.is_good else 0
 
 
 def later_lines(
@@ -119,7 +117,13 @@ def later_lines(
             floor for floor in denial.floors if (floor.runtime, upstream(floor.version)) not in ran
         )
         if others and (choice.word != AUTO or denial.runtime in runtimes):
-            yield f"note: {start_text(replace(denial, floors=others))}"
+            kind = "denied" if counts(choice) else "note"
+            yield f"{kind}: {start_text(replace(denial, floors=others))}"
+
+
+def counts(choice: FloorChoice) -> bool:
+    """Say whether a person has asked for versions themselves, so that failing under them counts."""
+    return choice.word not in (AUTO, EXACT)
 
 
 def trial_line(trial: Trial, problems: Tuple[str, ...]) -> str:

@@ -158,5 +158,9 @@ def test_later_versions_that_a_profile_fails_under_are_named():
     )
 
     lines = list(later_lines(allowing("read"), recorded, FloorChoice(), measured))
+    named = FloorChoice("", (("crun", "1.21"),))
 
+    assert list(later_lines(allowing("read"), recorded, named, measured)) == [
+        "denied: would not start under crun 1.21: it needs statx"
+    ]
     assert lines == ["note: would not start under crun 1.21: it needs statx"]
