@@ -1,5 +1,5 @@
 """
-Live test that the kernel side compiles for aarch64, on which it has not been run yet.
+Live test that the kernel side compiles for aarch64, where it was run in an emulated machine only.
 
 bcc's own switch for another architecture (ARCH) chooses the target; the offsets are made up, in a
 blob that has every member which the layout asks of such a kernel.

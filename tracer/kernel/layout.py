@@ -88,7 +88,7 @@ MACHINES = {
         "REGISTERS_SIXTH": ("pt_regs", "r9"),
         "REGISTERS_NUMBER": ("pt_regs", "orig_ax"),
     },
-    # Written from arch/arm64 of kernel 6.12 and compiled by a test; not yet run on such a machine.
+    # From arch/arm64 of kernel 6.12, compiled by a test, and run in an emulated machine only.
     "aarch64": {
         "TASK_THREAD_FLAGS": ("task_struct", "thread_info.flags"),
         "REGISTERS_PSTATE": ("pt_regs", "user_regs.pstate"),
