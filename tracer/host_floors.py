@@ -46,7 +46,11 @@ def own(directory: str = DIRECTORY) -> Tuple[Floor, ...]:
         return ()
     for place in (directory, path):
         _check_owner(place)
-    return read_floors(files.read_text(path, LIMIT), path)
+    try:
+        return read_floors(files.read_text(path, LIMIT), path)
+    except InputError as error:
+        hint = f"remove {path}: 'seccomp-trace floor measure' makes it again"
+        raise InputError(error.message, hint) from error
 
 
 def united(*groups: Iterable[Floor]) -> Tuple[Floor, ...]:

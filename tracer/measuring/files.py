@@ -27,7 +27,7 @@ def runtime_at(word: str) -> RuntimeFile:
 
     Raises InputError for what is no runtime, or a file that others than root could have placed.
     """
-    path = word if "/" in word else _in_system(word)
+    path = word if "/" in word or not word else _in_system(word)
     if not path or not os.path.lexists(path):
         raise InputError(f"{word}: there is no such file")
     found = read_runtime(os.path.abspath(path))
