@@ -46,8 +46,8 @@ def profile_in(path: str) -> Profile:
     behind "--" only) are standard input.
     """
     file, wanted = file_and_name(path)
-    named = formats.read_all(text_of(file, formats.READ_LIMIT), _name(file))
-    return with_base(formats.one_of(named, _name(file), wanted), bases())
+    named = formats.read_one(text_of(file, formats.READ_LIMIT), _name(file), wanted)
+    return with_base(named, bases())
 
 
 def profiles_in(paths: Sequence[str]) -> Tuple[Profile, ...]:
@@ -69,8 +69,8 @@ def all_as_engines_read(
     found: Dict[str, Tuple[Profile, Tuple[KeyFault, ...]]] = {}
     for path in paths:
         file, wanted = file_and_name(path)
-        named = formats.read_all_as_engines(text_of(file, formats.READ_LIMIT), file)
-        for member in [formats.one_of(named, file, wanted)] if wanted else named:
+        text = text_of(file, formats.READ_LIMIT)
+        for member in formats.read_all_as_engines(text, file, wanted):
             found[member.source] = with_base(member, bases()), member.faults
     return found
 
@@ -86,7 +86,7 @@ def baseline_in(path: Optional[str]) -> Optional[Profile]:
         return None
     file, wanted = file_and_name(path)
     text = text_of(file, formats.READ_LIMIT)
-    named = formats.one_of(formats.read_all(text, _name(file)), _name(file), wanted)
+    named = formats.read_one(text, _name(file), wanted)
     if named.source == _name(file) and formats.write(named.profile) != text:
         complain(
             f"{_name(file)}: laid out in a way that cannot be kept: the result says the same, but "
