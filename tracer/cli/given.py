@@ -7,13 +7,13 @@ decided elsewhere.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Dict, Optional, Sequence, Tuple
 
 from tracer import files
 from tracer.cli import complain
 from tracer.cli.bases import bases
+from tracer.cli.file_names import file_and_name
 from tracer.errors import InputError
 from tracer.profile import formats
 from tracer.profile.bases import with_base
@@ -102,14 +102,6 @@ def refuse_twice(paths: Sequence[str]) -> None:
     """Raise InputError if standard input is to be read several times."""
     if [file_and_name(path)[0] for path in paths].count(STANDARD_OUTPUT) > 1:
         raise InputError("standard input (-) can be read only once")
-
-
-def file_and_name(path: str) -> Tuple[str, str]:
-    """A path and the name after #, if any; a file of that very name goes first."""
-    file, mark, name = path.rpartition("#")
-    if not (mark and name and file) or os.path.lexists(path):
-        return path, ""
-    return file, name
 
 
 def _name(path: str) -> str:

@@ -18,7 +18,7 @@ from tracer.profile import decide, formats, hosts, model, spo, systemd, values
 from tracer.profile.architectures import NATIVE
 from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.model import Circumstances, Profile, Rule
-from tracer.profile.resolve import errno_number, resolve, without_kernel
+from tracer.profile.resolve import errno_number_in, resolve, without_kernel
 
 SYSTEMD = "systemd"
 BPF = "bpf"
@@ -125,7 +125,7 @@ def _without_zero(rule: Rule) -> Rule:
 
 def _numbered(profile: Profile) -> Profile:
     def number(name: str, otherwise: Optional[int]) -> Optional[int]:
-        return errno_number(name) if name else otherwise
+        return errno_number_in(profile, name) if name else otherwise
 
     rules = tuple(
         replace(rule, errno=number(rule.errno_name, rule.errno), errno_name="")

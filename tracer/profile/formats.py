@@ -105,7 +105,8 @@ def read_all_as_engines(text: str, source: str, wanted: str = "") -> Tuple[Named
 
 def _read(member: Member) -> Named:
     profile = _resource(documents.profile_from(_value(member), member.source), member)
-    return Named(member.name, member.source, _laid_out(profile, member))
+    profile = replace(_laid_out(profile, member), source=member.source)
+    return Named(member.name, member.source, profile)
 
 
 def _read_as_engines(member: Member) -> Named:

@@ -154,7 +154,8 @@ class Profile:
 
     `architectures` and `families` (`archMap`) exclude each other. `base` is the profile that one
     of the security-profiles-operator is added to. `around` is the document that `kept` was found
-    in, for the dialects in which a profile is a part of one (OCI, SPO).
+    in, for the dialects in which a profile is a part of one (OCI, SPO). `source` is what to call
+    it in messages; empty if it is in no file.
     """
 
     default_action: str
@@ -171,3 +172,8 @@ class Profile:
     kept: Kept = field(default_factory=dict, compare=False, repr=False)
     around: Kept = field(default_factory=dict, compare=False, repr=False)
     layout: Layout = field(default=Layout(), compare=False, repr=False)
+    source: str = field(default="", compare=False, repr=False)
+
+    def says(self, message: str) -> str:
+        """Return a message about this profile, with its source if that is known."""
+        return f"{self.source}: {message}" if self.source else message
