@@ -26,6 +26,9 @@ OCI = "oci"
 # SeccompProfile of the security-profiles-operator, YAML.
 SPO = "spo"
 
+# Where the profile stands in a document of each dialect, elsewhere at the root.
+ROOTS = {OCI: "$.linux.seccomp", SPO: "$.spec"}
+
 # --- Engines: DOCKER, PODMAN and ---
 
 # It reads a profile as the bare `linux.seccomp` of a config.json, without a dialect of its own.

@@ -152,6 +152,21 @@ def test_an_errno_that_does_not_exist_names_the_file(place: Path):
     assert "seccomp-trace: new.json: there is no errno 'EFOO'; podman" in done.stderr
 
 
+def test_an_architecture_that_libseccomp_refuses_is_named_with_the_reason(place: Path):
+    """
+    An architecture of another byte order is an error in words, not the text of an errno.
+    """
+    value = {"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_MIPS"]}
+    (place / "new.json").write_text(json.dumps({**value, "syscalls": []}))
+
+    done = typed(place, "lint", "new.json")
+
+    assert (
+        "libseccomp refuses the architecture SCMP_ARCH_MIPS: its byte order differs from that of "
+        "SCMP_ARCH_X86_64 [unloadable]"
+    ) in done.stdout
+
+
 # Those that read profiles; the others read recordings, containers or the host.
 READERS = "run attach verify refine generate merge diff check lint convert".split()
 
