@@ -369,7 +369,7 @@ def _of_defaults(first: Profile, others: Sequence[Profile]) -> List[Conflict]:
 def _refuse_unsayable(first: Profile, other: Profile) -> None:
     if other.base and other.base != first.base:
         raise InputError(
-            f"a profile that adds to {other.base!r} cannot be merged without it",
+            other.says(f"a profile that adds to {other.base!r} cannot be merged without it"),
             "--base FILE names a file that holds it",
         )
     if first.dialect not in (model.OCI, model.SPO):
@@ -377,7 +377,9 @@ def _refuse_unsayable(first: Profile, other: Profile) -> None:
     limited = [rule for rule in other.rules if rule.includes or rule.excludes]
     if limited or other.families:
         raise InputError(
-            "a profile with rules for some containers only (includes, excludes, archMap) cannot be "
-            f"merged into one of dialect {first.dialect}",
+            other.says(
+                "a profile with rules for some containers only (includes, excludes, archMap) "
+                f"cannot be merged into one of dialect {first.dialect}"
+            ),
             "seccomp-trace convert --to oci resolves it first",
         )

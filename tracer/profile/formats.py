@@ -50,10 +50,13 @@ def read_one(text: str, source: str, wanted: str = "") -> Named:
     """
     Return the profile in a text that is `wanted` by its name or number, or else the only one.
 
-    Nothing is asked of its neighbours. Raises the errors of `read`.
+    Nothing is asked of the neighbours of a `wanted` one. Raises the errors of `read`.
     """
     _check(text, source)
-    return _read(_one_of(bundles.members_in(text, source), source, wanted))
+    members = bundles.members_in(text, source)
+    if len(members) > 1 and not wanted:
+        tuple(map(_read, members))  # that one is no profile says more than that there are several
+    return _read(_one_of(members, source, wanted))
 
 
 def read_all(text: str, source: str) -> Tuple[Named, ...]:
