@@ -12,6 +12,7 @@ from typing import Callable, Tuple, TypeVar
 import click
 
 from tracer import files
+from tracer.cli.file_names import file_and_name
 from tracer.profile import formats
 from tracer.profile.formats import Named
 
@@ -29,7 +30,7 @@ def base(command: _Decorated) -> _Decorated:
         metavar="FILE",
         expose_value=False,
         callback=_remember,
-        help="Holds the profile that a SeccompProfile's baseProfileName names.",
+        help="FILE or FILE#NAME of the profile that baseProfileName names.",
     )(command)
 
 
@@ -37,11 +38,15 @@ def bases() -> Tuple[Named, ...]:
     """Return the profiles in the files of --base; raises InputError."""
     context = click.get_current_context(silent=True)
     paths = context.meta.get(_KEY, ()) if context else ()
-    return tuple(
-        named
-        for path in paths
-        for named in formats.read_all(files.read_text(path, formats.READ_LIMIT), path)
-    )
+    return tuple(named for path in paths for named in _in(path))
+
+
+def _in(path: str) -> Tuple[Named, ...]:
+    file, wanted = file_and_name(path)
+    text = files.read_text(file, formats.READ_LIMIT)
+    if wanted:
+        return (formats.read_one(text, file, wanted),)
+    return formats.read_all(text, file)
 
 
 def _remember(context: click.Context, _: click.Parameter, paths: Tuple[str, ...]) -> None:

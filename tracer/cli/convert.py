@@ -16,7 +16,8 @@ from tracer.capabilities.defaults import DOCKER
 from tracer.capabilities.given import named_sets
 from tracer.cli import complain
 from tracer.cli.bases import base
-from tracer.cli.given import STANDARD_OUTPUT, file_and_name, profile_in
+from tracer.cli.file_names import file_and_name
+from tracer.cli.given import STANDARD_OUTPUT, profile_in
 from tracer.cli.printing import print_document
 from tracer.errors import DocumentError, InputError
 from tracer.profile import bpf, documents, formats, model, systemd

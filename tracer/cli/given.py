@@ -7,13 +7,13 @@ decided elsewhere.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Dict, Optional, Sequence, Tuple
 
 from tracer import files
 from tracer.cli import complain
 from tracer.cli.bases import bases
+from tracer.cli.file_names import file_and_name
 from tracer.errors import InputError
 from tracer.profile import formats
 from tracer.profile.bases import with_base
@@ -46,8 +46,8 @@ def profile_in(path: str) -> Profile:
     behind "--" only) are standard input.
     """
     file, wanted = file_and_name(path)
-    named = formats.read_all(text_of(file, formats.READ_LIMIT), _name(file))
-    return with_base(formats.one_of(named, _name(file), wanted), bases())
+    named = formats.read_one(text_of(file, formats.READ_LIMIT), _name(file), wanted)
+    return with_base(named, bases())
 
 
 def profiles_in(paths: Sequence[str]) -> Tuple[Profile, ...]:
@@ -69,8 +69,8 @@ def all_as_engines_read(
     found: Dict[str, Tuple[Profile, Tuple[KeyFault, ...]]] = {}
     for path in paths:
         file, wanted = file_and_name(path)
-        named = formats.read_all_as_engines(text_of(file, formats.READ_LIMIT), file)
-        for member in [formats.one_of(named, file, wanted)] if wanted else named:
+        text = text_of(file, formats.READ_LIMIT)
+        for member in formats.read_all_as_engines(text, file, wanted):
             found[member.source] = with_base(member, bases()), member.faults
     return found
 
@@ -86,7 +86,7 @@ def baseline_in(path: Optional[str]) -> Optional[Profile]:
         return None
     file, wanted = file_and_name(path)
     text = text_of(file, formats.READ_LIMIT)
-    named = formats.one_of(formats.read_all(text, _name(file)), _name(file), wanted)
+    named = formats.read_one(text, _name(file), wanted)
     if named.source == _name(file) and formats.write(named.profile) != text:
         complain(
             f"{_name(file)}: laid out in a way that cannot be kept: the result says the same, but "
@@ -102,14 +102,6 @@ def refuse_twice(paths: Sequence[str]) -> None:
     """Raise InputError if standard input is to be read several times."""
     if [file_and_name(path)[0] for path in paths].count(STANDARD_OUTPUT) > 1:
         raise InputError("standard input (-) can be read only once")
-
-
-def file_and_name(path: str) -> Tuple[str, str]:
-    """A path and the name after #, if any; a file of that very name goes first."""
-    file, mark, name = path.rpartition("#")
-    if not (mark and name and file) or os.path.lexists(path):
-        return path, ""
-    return file, name
 
 
 def _name(path: str) -> str:

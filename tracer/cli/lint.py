@@ -13,7 +13,8 @@ from tracer.capabilities.given import named_sets
 from tracer.capabilities.required import required
 from tracer.cli import complain, options
 from tracer.cli.bases import base
-from tracer.cli.given import all_as_engines_read, file_and_name, refuse_twice
+from tracer.cli.file_names import file_and_name
+from tracer.cli.given import all_as_engines_read, refuse_twice
 from tracer.cli.printing import print_json, print_line
 from tracer.cli.required import incomplete_lines as required_lines
 from tracer.cli.results import incomplete_lines, read_recordings

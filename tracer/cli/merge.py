@@ -26,7 +26,8 @@ _SENTENCES: Mapping[str, Callable[[Conflict, str, str], str]] = {
     ),
     combine.ENOSYS_LEFT: lambda one, other, first: (
         f"{', '.join(one.names)}: {other} answers ENOSYS, which C libraries expect; not taken "
-        f"over, since {first} denies the call by a rule, or it is allowed for some arguments"
+        f"over, since {first} denies the call by a rule or by a default that is no ERRNO, or since "
+        "some arguments are answered otherwise"
     ),
     combine.ENOSYS_TAKEN: lambda one, other, first: (
         f"{', '.join(one.names)}: answered ENOSYS, as {other} does, instead of the default of "
@@ -74,8 +75,8 @@ def merge(output: str, profiles: Tuple[str, ...]) -> int:
       that permission is not taken over
     - a later one answers ENOSYS to a call that C libraries can do without
       (clone3): so does the result where nothing allows it, instead of the first
-      one's default; but not if the first one denies it by a rule, or it is
-      allowed for some arguments
+      one's default errno; but not if the first one denies it by a rule or by a
+      default that kills, or if some arguments are answered otherwise
     - a later one denies it by a rule: not taken over; who allows it, or else
       the default, decides
     - the default lets through, and the denials of several differ: all stand

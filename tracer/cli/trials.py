@@ -115,7 +115,7 @@ def for_engine(profile: Profile) -> str:
         return formats.write(profile)
     if profile.base:
         raise InputError(
-            f"the profile adds to {profile.base!r}, which is not at hand",
+            profile.says(f"the profile adds to {profile.base!r}, which is not at hand"),
             "--base FILE names a file that holds it",
         )
     from tracer.profile.convert import convert

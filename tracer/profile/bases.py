@@ -49,9 +49,15 @@ def _base_of(named: Named, bases: Sequence[Named]) -> Named:
         found = list(bases)
     if len(found) == 1:
         return found[0]
+    if found:
+        sources = ", ".join(base.source for base in found)
+        raise InputError(
+            f"{named.source}: --base gives several profiles {wanted!r} to add to: {sources}",
+            "--base FILE#NUMBER chooses one of a file",
+        )
     names = ", ".join(_name_of(base) for base in bases)
     raise InputError(
-        f"{named.source}: it adds to {wanted!r}, of which --base gives {len(found)}: {names}",
+        f"{named.source}: it adds to {wanted!r}, but --base gives only: {names}",
         "name a file that holds this profile",
     )
 

@@ -2,12 +2,14 @@
 Files that hold several profiles: YAML documents, lists of resources, ConfigMaps.
 
 Finds the profiles' documents in a text and gives each a name; what they mean is `documents`'. A
-cluster's manifest holds other resources, too, which are passed over. The fields looked at here are
-Kubernetes', whose readers match keys exactly.
+cluster's manifest holds other resources, too, which are passed over, and so are other files in a
+ConfigMap. A damaged profile in a ConfigMap is a member with a problem. The fields looked at here
+are Kubernetes', whose readers match keys exactly.
 """
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Iterator, NamedTuple, Optional, Tuple
 
@@ -19,6 +21,8 @@ from tracer.profile.keys import SPO_KIND, fold
 
 _LISTS = ("List", f"{SPO_KIND}List")
 _CONFIG_MAP = "ConfigMap"
+_BLANK = "\ufeff \t\r\n"
+_ACTION_KEY = "defaultAction"
 # Lint takes some milliseconds for each; a cluster has some dozens.
 MOST_PROFILES = 500
 
@@ -30,13 +34,15 @@ class Member:
 
     `name` is the resource's, or the key of a ConfigMap; empty for a profile by itself. `source` is
     the file, and the name if the file may hold several. `text` is the JSON that `value` was read
-    from, None for YAML.
+    from, None for YAML. `problem` says why the document cannot be read; it concerns those who want
+    this profile, not its neighbours.
     """
 
     name: str
     source: str
     value: object
     text: Optional[str]
+    problem: Optional[InputError] = None
 
 
 class _Found(NamedTuple):
@@ -44,6 +50,7 @@ class _Found(NamedTuple):
     value: object
     text: Optional[str]
     is_alone: bool
+    problem: Optional[InputError] = None
 
 
 def members_in(text: str, source: str, *, repeating: bool = False) -> Tuple[Member, ...]:
@@ -75,7 +82,7 @@ def is_json(text: str) -> bool:
 
 def _member(found: _Found, number: int, source: str) -> Member:
     label = source if found.is_alone else f"{source}#{found.name or number}"
-    return Member(found.name, label, found.value, found.text)
+    return Member(found.name, label, found.value, found.text, found.problem)
 
 
 def _unwrapped(
@@ -90,23 +97,58 @@ def _unwrapped(
         for item in node.child("items").items():
             yield from _unwrapped(item.value, text, source, repeating, False)
     elif kind == _CONFIG_MAP:
-        yield from _in_config_map(node.child("data").value, source, repeating)
+        yield from _in_config_map(node, source, repeating)
     else:
         yield _Found(_name_of(value), value, text, is_alone)
 
 
-def _in_config_map(data: object, source: str, repeating: bool) -> Iterator[_Found]:
-    for key, text in members_of(data):
-        if not isinstance(text, str) or not text.lstrip().startswith("{"):
-            continue
-        try:
-            value = document.parse(text, f"{source}#{key}", repeating=repeating)
-        except InputError:
-            if key.endswith(".json"):
-                raise
-            continue  # a template, or a file of another program
-        if any(fold(name) == fold("defaultAction") for name, _ in members_of(value)):
-            yield _Found(key, value, text, False)
+def _in_config_map(node: Node, source: str, repeating: bool) -> Iterator[_Found]:
+    for key, content in members_of(node.child("data").value):
+        yield from _under_key(key, content, source, repeating)
+    for key, content in members_of(node.child("binaryData").value):
+        yield from _under_key(key, _decoded(content), source, repeating)
+
+
+def _under_key(key: str, content: object, source: str, repeating: bool) -> Iterator[_Found]:
+    """Give the profile under one key of a ConfigMap, if there is a profile, whole or damaged."""
+    text = content.lstrip(_BLANK) if isinstance(content, str) else ""
+    if not (text.startswith("{") or _is_meant(key, content)):
+        return
+    try:
+        text = Node(content, f"{source}#{key}").text()
+        value = document.parse(text, f"{source}#{key}", repeating=repeating)
+    except InputError as problem:
+        if _is_meant(key, content):
+            yield _Found(key, None, None, False, problem)
+        return
+    if _has_default_action(value):
+        yield _Found(key, value, text, False)
+
+
+# What is not is a template, or a file of another program.
+def _is_meant(key: str, content: object) -> bool:
+    """Say whether a value is meant as a profile or other JSON, even if it cannot be read."""
+    if key.endswith(".json") or _has_default_action(content):
+        return True
+    return (
+        isinstance(content, str)
+        and content.lstrip(_BLANK).startswith("{")
+        and fold(_ACTION_KEY) in fold(content)
+    )
+
+
+def _has_default_action(value: object) -> bool:
+    return any(fold(name) == fold(_ACTION_KEY) for name, _ in members_of(value))
+
+
+def _decoded(content: object) -> object:
+    """Return the text of a value of binaryData; the value itself if it holds no text."""
+    if not isinstance(content, str):
+        return content
+    try:
+        return base64.b64decode("".join(content.split()), validate=True).decode()
+    except ValueError:
+        return content
 
 
 def _name_of(value: object) -> str:

@@ -35,11 +35,13 @@ PRECEDENCE: Mapping[str, str] = {
     "TRAP, ERRNO, NOTIFY, TRACE): what it says of the call stands, strictest rule and errno too",
     MIXED: "a later profile allows a use of the call that may overlap with one it denies itself: "
     "that permission is not taken over",
-    ENOSYS_LEFT: "a later profile answers ENOSYS to a call that C libraries can do without; the "
-    "first one denies it by a rule with another answer, or it is allowed for some arguments: that "
-    "stands, and ENOSYS is not taken over",
+    ENOSYS_LEFT: "a later profile answers ENOSYS to a call that C libraries can do without; it "
+    "does so for some arguments only, the first one denies the call by a rule with another answer "
+    "or by a default that is no ERRNO, or it is allowed for some arguments: that stands, and "
+    "ENOSYS is not taken over",
     ENOSYS_TAKEN: "a later profile answers ENOSYS to such a call, by a rule or by its default; the "
-    "first one denies it by its default: where nothing allows the call, the result answers ENOSYS",
+    "first one denies it by a default of ERRNO: where nothing allows the call, the result answers "
+    "ENOSYS",
     DENIAL_LEFT: "a later profile denies the call by a rule: not taken over, since only the first "
     "one's denials stand; who allows it, or else the default, decides",
     CROSSED: "the default lets through and the denials of several profiles differ: all of them are "
@@ -287,7 +289,8 @@ def _with_missing(
     for source, other in enumerate(others, 1):
         theirs = probed.answered_missing(other, of_ours=False) - open_to_all
         result = [_but(conflict, source, theirs) for conflict in result]
-        for kind, names in ((ENOSYS_TAKEN, (theirs & has) - had), (ENOSYS_LEFT, theirs - has)):
+        taken = theirs & has & probed.answered_missing_for_all_arguments(other) - had
+        for kind, names in ((ENOSYS_TAKEN, taken), (ENOSYS_LEFT, theirs - has)):
             result.append(Conflict(kind, source, tuple(sorted(names))))
     return tuple(conflict for conflict in result if conflict.names)
 
@@ -366,7 +369,7 @@ def _of_defaults(first: Profile, others: Sequence[Profile]) -> List[Conflict]:
 def _refuse_unsayable(first: Profile, other: Profile) -> None:
     if other.base and other.base != first.base:
         raise InputError(
-            f"a profile that adds to {other.base!r} cannot be merged without it",
+            other.says(f"a profile that adds to {other.base!r} cannot be merged without it"),
             "--base FILE names a file that holds it",
         )
     if first.dialect not in (model.OCI, model.SPO):
@@ -374,7 +377,9 @@ def _refuse_unsayable(first: Profile, other: Profile) -> None:
     limited = [rule for rule in other.rules if rule.includes or rule.excludes]
     if limited or other.families:
         raise InputError(
-            "a profile with rules for some containers only (includes, excludes, archMap) cannot be "
-            f"merged into one of dialect {first.dialect}",
+            other.says(
+                "a profile with rules for some containers only (includes, excludes, archMap) "
+                f"cannot be merged into one of dialect {first.dialect}"
+            ),
             "seccomp-trace convert --to oci resolves it first",
         )

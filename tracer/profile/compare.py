@@ -43,7 +43,7 @@ from tracer.profile.decision import Budget
 from tracer.profile.model import Profile, Rule
 from tracer.profile.region_text import region_text
 from tracer.profile.regions import Region, Term
-from tracer.profile.resolve import errno_number, resolve
+from tracer.profile.resolve import errno_number_in, resolve
 from tracer.profile.risks import Risk, risk_of
 
 LOOSER, CHANGED, STRICTER = "looser", "changed", "stricter"
@@ -129,7 +129,7 @@ def _handed_over(profile: Profile) -> Profile:
     resolve(replace(profile, rules=()))
     for rule in profile.rules:
         if rule.errno_name:
-            errno_number(rule.errno_name)
+            errno_number_in(profile, rule.errno_name)
     if profile.dialect != model.SPO:
         return profile
     # omitempty in the operator's types: zero never reaches the runtime

@@ -11,14 +11,14 @@ for a kernel and none was named, it is one that is new enough.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Tuple
+from typing import Callable, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tracer.capabilities.defaults import DEFAULT_CAPABILITIES
 from tracer.profile import decide, formats, hosts, model, spo, systemd, values
 from tracer.profile.architectures import NATIVE
 from tracer.profile.dropped import dropped_by_containerd
 from tracer.profile.model import Circumstances, Profile, Rule
-from tracer.profile.resolve import errno_number, resolve, without_kernel
+from tracer.profile.resolve import errno_number_in, resolve, without_kernel
 
 SYSTEMD = "systemd"
 BPF = "bpf"
@@ -125,7 +125,7 @@ def _without_zero(rule: Rule) -> Rule:
 
 def _numbered(profile: Profile) -> Profile:
     def number(name: str, otherwise: Optional[int]) -> Optional[int]:
-        return errno_number(name) if name else otherwise
+        return errno_number_in(profile, name) if name else otherwise
 
     rules = tuple(
         replace(rule, errno=number(rule.errno_name, rule.errno), errno_name="")
@@ -164,8 +164,7 @@ def _spo(asked: _Conversion) -> bytes:
     else:
         given = _flat(asked)
         around = {**values.SPO_HEAD, "metadata": {"name": asked.name}}
-    fields = (path for path in values.unknown_fields(given) if path not in _SPO_FIELDS)
-    asked.losses.extend(f"the unknown field {path}" for path in fields)
+    asked.losses.extend(_unknown_fields(asked, given, beside=_SPO_FIELDS))
     asked.losses.extend(refused.what for refused in spo.refused(given))
     taken = spo.within_limits(given)
     if _notifies(given) and not _notifies(taken):
@@ -198,7 +197,7 @@ def _within_v1(around: model.Kept) -> model.Kept:
 
 def _systemd(asked: _Conversion) -> bytes:
     flat = _flat(asked)
-    asked.losses.extend(_beside_the_rules(flat))
+    asked.losses.extend(_beside_the_rules(asked, flat))
     text, losses = systemd.unit_of(flat, _host(asked.container))
     asked.losses.extend(losses)
     return text.encode()
@@ -206,16 +205,26 @@ def _systemd(asked: _Conversion) -> bytes:
 
 def _bpf(asked: _Conversion) -> bytes:
     flat = _flat(asked)
-    asked.losses.extend(_beside_the_rules(flat))
+    asked.losses.extend(_beside_the_rules(asked, flat))
     return decide.export(flat, _host(asked.container))
 
 
 # SECCOMP_FILTER_FLAG_TSYNC says nothing: runtimes load filters into one thread and then exec.
-def _beside_the_rules(profile: Profile) -> Iterator[str]:
-    yield from (f"the unknown field {path}" for path in values.unknown_fields(profile))
+def _beside_the_rules(asked: _Conversion, profile: Profile) -> Iterator[str]:
+    yield from _unknown_fields(asked, profile)
     yield from (f"the flag {flag}" for flag in profile.flags if not flag.endswith("_TSYNC"))
     if profile.listener_path or profile.listener_metadata:
         yield f"the listener {profile.listener_path}"
+
+
+def _unknown_fields(
+    asked: _Conversion, profile: Profile, beside: Sequence[str] = ()
+) -> Iterator[str]:
+    """Name the unknown fields but for some, by their places in the document that was given."""
+    root = model.ROOTS.get(asked.profile.dialect, "$")
+    for path in values.unknown_fields(profile):
+        if path not in beside:
+            yield f"the unknown field {root}{path[1:]}"
 
 
 def _flat(asked: _Conversion) -> Profile:

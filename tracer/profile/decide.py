@@ -141,13 +141,16 @@ def export(profile: Profile, host: str = syscalls.X86_64, runtime: str = NO_RUNT
         named = NATIVE in profile.architectures
         hint = "leave it out: the host's own architecture is always filtered" if named else ""
         shown = refusals[:_REFUSALS] + ["..."] * (len(refusals) > _REFUSALS)
-        raise InputError(f"{who} the profile: {'; '.join(shown)}", hint)
+        raise InputError(profile.says(f"{who} the profile: {'; '.join(shown)}"), hint)
     default = libseccomp.returned(profile.default_action, profile.default_errno)
     additions = tuple(dict.fromkeys(_additions(profile, default, runtime)))
-    # libseccomp takes seconds, or minutes, for what is surely too long.
-    refuse_long(_least_length(additions), 0, runtime, "at least ")
-    program = libseccomp.compile_filter(default, host, profile.architectures, additions)
-    refuse_long(bpf.length(program), prologue_length(profile, host, runtime), runtime)
+    try:
+        # libseccomp takes seconds, or minutes, for what is surely too long.
+        refuse_long(_least_length(additions), 0, runtime, "at least ")
+        program = libseccomp.compile_filter(default, host, profile.architectures, additions)
+        refuse_long(bpf.length(program), prologue_length(profile, host, runtime), runtime)
+    except InputError as error:
+        raise InputError(profile.says(error.message), error.hint) from error
     return program
 
 

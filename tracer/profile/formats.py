@@ -43,7 +43,20 @@ def read(text: str, source: str) -> Profile:
     DocumentError with everything that is wrong in a profile. Refused, too, is what two readers
     would take differently.
     """
-    return one_of(read_all(text, source), source).profile
+    return read_one(text, source).profile
+
+
+def read_one(text: str, source: str, wanted: str = "") -> Named:
+    """
+    Return the profile in a text that is `wanted` by its name or number, or else the only one.
+
+    Nothing is asked of the neighbours of a `wanted` one. Raises the errors of `read`.
+    """
+    _check(text, source)
+    members = bundles.members_in(text, source)
+    if len(members) > 1 and not wanted:
+        tuple(map(_read, members))  # that one is no profile says more than that there are several
+    return _read(_one_of(members, source, wanted))
 
 
 def read_all(text: str, source: str) -> Tuple[Named, ...]:
@@ -53,13 +66,10 @@ def read_all(text: str, source: str) -> Tuple[Named, ...]:
     Raises the errors of `read`.
     """
     _check(text, source)
-    return tuple(
-        Named(member.name, member.source, _laid_out(_profile(member), member))
-        for member in bundles.members_in(text, source)
-    )
+    return tuple(map(_read, bundles.members_in(text, source)))
 
 
-def one_of(profiles: Sequence[Named], source: str, wanted: str = "") -> Named:
+def _one_of(profiles: Sequence[Member], source: str, wanted: str) -> Member:
     """
     Return the profile that is `wanted` by its name or its number from 1, or else the only one.
 
@@ -77,26 +87,40 @@ def one_of(profiles: Sequence[Named], source: str, wanted: str = "") -> Named:
 
 def read_as_engines(text: str, source: str) -> Tuple[Profile, Tuple[KeyFault, ...]]:
     """Return the one profile of `read_all_as_engines`, and what is wrong with its keys."""
-    found = one_of(read_all_as_engines(text, source), source)
+    _check(text, source)
+    members = bundles.members_in(text, source, repeating=True)
+    found = _read_as_engines(_one_of(members, source, ""))
     return found.profile, found.faults
 
 
-def read_all_as_engines(text: str, source: str) -> Tuple[Named, ...]:
+def read_all_as_engines(text: str, source: str, wanted: str = "") -> Tuple[Named, ...]:
     """
-    Return the profiles that engines take a text for, and what is wrong with their keys.
+    Return the profiles that engines take a text for, and what is wrong with their keys; only the
+    profile that is `wanted` by its name or number, if any.
 
     For `lint` alone, which reports the faults. Raises all other errors of `read_all`.
     """
     _check(text, source)
-    found = []
-    for member in bundles.members_in(text, source, repeating=True):
-        profile, faults = documents.profile_as_engines_read(member.value, member.source)
-        found.append(Named(member.name, member.source, _resource(profile, member), faults))
-    return tuple(found)
+    members = bundles.members_in(text, source, repeating=True)
+    chosen = (_one_of(members, source, wanted),) if wanted else members
+    return tuple(map(_read_as_engines, chosen))
 
 
-def _profile(member: Member) -> Profile:
-    return _resource(documents.profile_from(member.value, member.source), member)
+def _read(member: Member) -> Named:
+    profile = _resource(documents.profile_from(_value(member), member.source), member)
+    profile = replace(_laid_out(profile, member), source=member.source)
+    return Named(member.name, member.source, profile)
+
+
+def _read_as_engines(member: Member) -> Named:
+    profile, faults = documents.profile_as_engines_read(_value(member), member.source)
+    return Named(member.name, member.source, _resource(profile, member), faults)
+
+
+def _value(member: Member) -> object:
+    if member.problem:
+        raise member.problem
+    return member.value
 
 
 def _laid_out(profile: Profile, member: Member) -> Profile:

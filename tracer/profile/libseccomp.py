@@ -17,7 +17,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Callable, Iterable, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Optional, Tuple, Union
 
 from tracer.errors import HostError, InputError, SeccompTraceError
 from tracer.profile import model
@@ -205,12 +205,30 @@ def _set_architectures(
     library: Any, filter_: Any, host: str, architectures: Iterable[str]
 ) -> None:
     own = library.system_arch()
-    wanted = dict.fromkeys(ARCHITECTURES[token].number for token in (host, *architectures))
+    wanted: Dict[int, str] = {}
+    for token in (host, *architectures):
+        wanted.setdefault(ARCHITECTURES[token].number, token)
     if own not in wanted:
         filter_.remove_arch(own)
-    for number in wanted:
-        if number != own:
+    for number, token in wanted.items():
+        if number == own:
+            continue
+        try:
             filter_.add_arch(number)
+        except OSError as error:
+            raise _refused_architecture(token, host, error) from error
+
+
+# seccomp_arch_add(3): EDOM for another byte order, EINVAL for what it does not know.
+def _refused_architecture(token: str, host: str, error: OSError) -> InputError:
+    reasons: Dict[Optional[int], str] = {
+        errno.EDOM: f"its byte order differs from that of {host}",
+        errno.EINVAL: "this version does not know it",
+    }
+    return InputError(
+        f"libseccomp refuses the architecture {token}: {reasons.get(error.errno, error.strerror)}",
+        f"remove it; no runtime on {host} starts a container with this profile",
+    )
 
 
 def _arguments(library: Any, addition: Addition) -> Iterable[Any]:

@@ -26,6 +26,9 @@ OCI = "oci"
 # SeccompProfile of the security-profiles-operator, YAML.
 SPO = "spo"
 
+# Where the profile stands in a document of each dialect, elsewhere at the root.
+ROOTS = {OCI: "$.linux.seccomp", SPO: "$.spec"}
+
 # --- Engines: DOCKER, PODMAN and ---
 
 # It reads a profile as the bare `linux.seccomp` of a config.json, without a dialect of its own.
@@ -154,7 +157,8 @@ class Profile:
 
     `architectures` and `families` (`archMap`) exclude each other. `base` is the profile that one
     of the security-profiles-operator is added to. `around` is the document that `kept` was found
-    in, for the dialects in which a profile is a part of one (OCI, SPO).
+    in, for the dialects in which a profile is a part of one (OCI, SPO). `source` is what to call
+    it in messages; empty if it is in no file.
     """
 
     default_action: str
@@ -171,3 +175,8 @@ class Profile:
     kept: Kept = field(default_factory=dict, compare=False, repr=False)
     around: Kept = field(default_factory=dict, compare=False, repr=False)
     layout: Layout = field(default=Layout(), compare=False, repr=False)
+    source: str = field(default="", compare=False, repr=False)
+
+    def says(self, message: str) -> str:
+        """Return a message about this profile, with its source if that is known."""
+        return f"{self.source}: {message}" if self.source else message

@@ -2,10 +2,12 @@
 Answers of a merged profile that give way: calls that nobody allows, and what their callers expect.
 
 A C library tries `clone3` and goes on with `clone` after ENOSYS; EPERM makes every thread start
-fail. So ENOSYS goes before the first profile's default for the calls of `fallbacks.FALLBACKS`,
-whichever profile answers it, by a rule or by its default. The groups that we generate ourselves
-(known by their comment) are taken over for any call. What is added here carries that comment, too:
-a later merge that allows a call takes it out of the group again.
+fail. So ENOSYS goes before the errno of the first profile's default for the calls of
+`fallbacks.FALLBACKS`, whichever profile answers it for all arguments, by a rule or by its default.
+The groups that we generate ourselves (known by their comment) are taken over for any call and
+before any default; to all other answers only an errno gives way, and a default that kills, traps or
+asks a tracer stands. What is added here carries that comment, too: a later merge that allows a call
+takes it out of the group again.
 
 libseccomp lets an unconditional rule override every rule with argument conditions, and takes the
 first of two unconditional rules. So no group names a call that is allowed for some arguments, and
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import replace
-from typing import AbstractSet, Dict, FrozenSet, List, Sequence, Set, Tuple
+from typing import AbstractSet, Dict, FrozenSet, List, Sequence, Tuple
 
 from tracer import syscalls
 from tracer.profile import calls, hosts, model
@@ -34,27 +36,56 @@ MERGED_COMMENT = (
 
 def answered_missing(profile: Profile, *, of_ours: bool = True) -> FrozenSet[str]:
     """
-    Return the calls of FALLBACKS that a profile answers with ENOSYS to some container at least.
+    Return the calls of FALLBACKS that a profile answers with ENOSYS to some container at least,
+    maybe for some arguments only.
 
     With `of_ours` false, the groups that we generate count only against it.
     """
-    otherwise = calls.said_otherwise(profile)
-    found: Set[str] = set()
-    by_name = by_call(profile.rules)
-    for name in FALLBACKS.keys() & by_name.keys():
-        holding = calls.effective(by_name[name], otherwise)
-        if any(
-            calls.said_by(rule) == MISSING and (of_ours or not calls.is_fallback(rule))
-            for rule in holding
-        ):
-            found.add(name)
-    if otherwise == MISSING:
-        found.update(
-            name
-            for name in _probed_under(profile)
-            if not any(map(is_for_all, calls.effective(by_name.get(name, ()), otherwise)))
-        )
-    return frozenset(found)
+    by_rule = {
+        name
+        for name, holding in _probed_by(profile).items()
+        if any(_says_missing(rule) and (of_ours or not calls.is_fallback(rule)) for rule in holding)
+    }
+    by_default = {
+        name for name, holding in _defaulting(profile).items() if not any(map(is_for_all, holding))
+    }
+    return frozenset(by_rule | by_default)
+
+
+def answered_missing_for_all_arguments(profile: Profile) -> FrozenSet[str]:
+    """Return the calls of `answered_missing` whose answer does not depend on arguments."""
+    by_rule = {
+        name
+        for name, holding in _probed_by(profile).items()
+        if any(_says_missing(rule) and not rule.conditions for rule in holding)
+    }
+    by_default = {
+        name
+        for name, holding in _defaulting(profile).items()
+        if not any(rule.conditions or is_for_all(rule) for rule in holding)
+    }
+    return frozenset(by_rule | by_default)
+
+
+def _says_missing(rule: Rule) -> bool:
+    return calls.said_by(rule) == MISSING
+
+
+def _probed_by(profile: Profile) -> Dict[str, Tuple[Rule, ...]]:
+    """Return the effective rules for each call of FALLBACKS that a rule names."""
+    otherwise, by_name = calls.said_otherwise(profile), by_call(profile.rules)
+    return {
+        name: calls.effective(by_name[name], otherwise)
+        for name in FALLBACKS.keys() & by_name.keys()
+    }
+
+
+def _defaulting(profile: Profile) -> Dict[str, Tuple[Rule, ...]]:
+    """Return the same for all calls of FALLBACKS; none if the default is not ENOSYS."""
+    if calls.said_otherwise(profile) != MISSING:
+        return {}
+    named = _probed_by(profile)
+    return {name: named.get(name, ()) for name in _probed_under(profile)}
 
 
 def _probed_under(profile: Profile) -> List[str]:
@@ -80,8 +111,8 @@ def with_answers(
     """
     Return the rules of a merge with the answers that give way, ENOSYS before EPERM.
 
-    A call gets one if a profile answers so, the first one's default is another answer, and no rule
-    denies it, allows it to all or allows it for some arguments.
+    A call gets one if a profile answers so for all arguments, and no rule denies it, allows it to
+    all or allows it for some arguments.
     """
     for answer in calls.FALLBACKS:
         if answer == calls.said_otherwise(first):
@@ -94,9 +125,19 @@ def with_answers(
         ]
         names = {name for rule in groups for name in rule.names}
         if answer == MISSING:
-            names.update(*(answered_missing(other) for other in others))
+            names.update(_missing_instead_of_errno(first, others))
         rules = _with_answer(rules, answer, names, groups)
     return rules
+
+
+def _missing_instead_of_errno(first: Profile, others: Sequence[Profile]) -> AbstractSet[str]:
+    """Return the calls that others answer with ENOSYS and that get another errno otherwise."""
+    names = frozenset[str]().union(*map(answered_missing_for_all_arguments, others))
+    if first.default_action == model.ERRNO:
+        return names
+    rules = (rule for profile in (first, *others) for rule in profile.rules)
+    groups = (rule for rule in rules if calls.is_fallback(rule) and is_for_all(rule))
+    return names & {name for rule in groups for name in rule.names}
 
 
 def _is_group(rule: Rule, answer: calls.Said) -> bool:

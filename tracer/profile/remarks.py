@@ -21,7 +21,6 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
 
 _NAMED_AT_MOST = 12
-_PLACES = {model.OCI: "$.linux.seccomp", model.SPO: "$.spec"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Subject:
         self.needs = needs
         self.floors = tuple(floors)
         self.must_start = must_start
-        self.root = _PLACES.get(profile.dialect, "$")
+        self.root = model.ROOTS.get(profile.dialect, "$")
         named = hosts.named_by(profile) & ARCHITECTURES.keys()
         self.names_architectures = bool(named)
         self.architectures = set(named) or {syscalls.X86_64}

@@ -52,7 +52,7 @@ def resolve(
     """
     if profile.base:
         raise InputError(
-            f"the profile is an addition to {profile.base!r}, which is not at hand",
+            profile.says(f"the profile adds to {profile.base!r}, which is not at hand"),
             "--base FILE names a file that holds it",
         )
     if engine == model.CONTAINERD:
@@ -231,7 +231,15 @@ def _errno(
 ) -> Optional[int]:
     if profile.dialect == model.SPO and number == 0:
         return None  # omitempty in the operator's types: zero never reaches the runtime
-    return number if not name or engine == model.DOCKER else errno_number(name)
+    return number if not name or engine == model.DOCKER else errno_number_in(profile, name)
+
+
+def errno_number_in(profile: Profile, name: str) -> int:
+    """Return the number of an `errno` of this profile. Raises InputError that names the profile."""
+    try:
+        return errno_number(name)
+    except InputError as error:
+        raise InputError(profile.says(error.message), error.hint) from None
 
 
 def errno_number(name: str) -> int:

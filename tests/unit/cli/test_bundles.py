@@ -124,6 +124,49 @@ def test_a_base_that_is_given_belongs_to_the_profile(place: Path):
     ).stderr
 
 
+def test_a_base_is_chosen_by_name_too(place: Path):
+    """
+    FILE#NAME of --base is one of several in a file, which may hold the profile itself.
+    """
+    both = (place / "based.yaml").read_text() + (place / "base.yaml").read_text()
+    (place / "list.yaml").write_text(both + RESOURCE % ("bad", "X", ""))
+
+    for base in ("list.yaml#base", "list.yaml#2"):
+        done = typed(place, "diff", "--base", base, "list.yaml#app", "both.yaml#b")
+        assert (done.stdout, done.stderr) == ("the two decide alike\n", "")
+    alone = typed(place, "diff", "list.yaml#app", "both.yaml#b")
+    assert "list.yaml#app: the profile adds to 'base', which is not at hand; --base" in alone.stderr
+
+
+def test_an_errno_that_does_not_exist_names_the_file(place: Path):
+    """
+    The message names the one of two files that podman refuses.
+    """
+    rules = [{"names": ["mount"], "action": "SCMP_ACT_ERRNO", "errno": "EFOO"}]
+    text = json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules})
+    (place / "new.json").write_text(text)
+
+    done = typed(place, "diff", "one#b", "new.json")
+
+    assert done.returncode == 2
+    assert "seccomp-trace: new.json: there is no errno 'EFOO'; podman" in done.stderr
+
+
+def test_an_architecture_that_libseccomp_refuses_is_named_with_the_reason(place: Path):
+    """
+    An architecture of another byte order is an error in words, not the text of an errno.
+    """
+    value = {"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_MIPS"]}
+    (place / "new.json").write_text(json.dumps({**value, "syscalls": []}))
+
+    done = typed(place, "lint", "new.json")
+
+    assert (
+        "libseccomp refuses the architecture SCMP_ARCH_MIPS: its byte order differs from that of "
+        "SCMP_ARCH_X86_64 [unloadable]"
+    ) in done.stdout
+
+
 # Those that read profiles; the others read recordings, containers or the host.
 READERS = "run attach verify refine generate merge diff check lint convert".split()
 

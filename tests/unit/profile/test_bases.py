@@ -50,15 +50,15 @@ def test_a_base_is_found_by_name_by_file_or_as_the_only_one_of_a_registry():
     """
     assert with_base(named("app", "b"), [named("", source="/x/b.json")]).base == ""
     assert with_base(named("app", "oci://r/b:1"), [named("b")]).base == ""
-    with pytest.raises(InputError, match="of which --base gives 0: a, b"):
+    with pytest.raises(InputError, match="but --base gives only: a, b"):
         with_base(named("app", "oci://r/b:1"), [named("a"), named("b")])
 
 
 @pytest.mark.parametrize(
     ("bases", "message"),
     [
-        ([named("other")], "f: it adds to 'b', of which --base gives 0: other; name a file"),
-        ([named("b"), named("b")], "of which --base gives 2: b, b"),
+        ([named("other")], "f: it adds to 'b', but --base gives only: other; name a file"),
+        ([named("b"), named("b")], "f: --base gives several profiles 'b' to add to: f, f; --base"),
         ([named("b", "b")], "more than 15 base profiles, or a circle"),
     ],
 )

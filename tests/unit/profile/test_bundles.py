@@ -4,6 +4,7 @@ Files that hold several profiles: which are found, under which names, and what i
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any, Dict, List
 
@@ -37,6 +38,11 @@ def documents(*values: object) -> str:
     return "\n---\n".join(map(json.dumps, ["", *values]))[2:]
 
 
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+CUT = '{"defaultAction": "SCMP_ACT_ERRNO", '
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
 
 
@@ -53,6 +59,8 @@ SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
         (documents(json.loads(listed(resource("a"))), resource("b")), ["f#a", "f#b"]),
         (json.dumps(config_map(web_json=json.dumps(PLAIN), README="{{ x }}")), ["f#web.json"]),
         (json.dumps(config_map(web=json.dumps(PLAIN), x_json='{"a": 1}')), ["f#web"]),
+        (json.dumps({**config_map(), "binaryData": {"z": encoded(json.dumps(PLAIN))}}), ["f#z"]),
+        (json.dumps(config_map(a='{"default\\u0041ction": "SCMP_ACT_LOG"}')), ["f#a"]),
         (listed({**resource("a"), "metadata": {}}, resource("b")), ["f#1", "f#b"]),
     ],
 )
@@ -76,6 +84,12 @@ def test_each_profile_of_a_file_has_a_name(text: str, labels: List[str]):
         (documents(resource("a"), PLAIN), "f#2: a profile for engines and runtimes is JSON"),
         (json.dumps(config_map(a_json="{")), "f#a.json: not JSON, or cut short"),
         (json.dumps(config_map(a="{")), "f: no seccomp profile in it"),
+        (json.dumps(config_map(a=CUT, b=json.dumps(PLAIN))), "f#a: not JSON, or cut short"),
+        (json.dumps(config_map(a="\ufeff" + json.dumps(PLAIN))), "f#a: not JSON, or cut short"),
+        (json.dumps(config_map(a_json="")), "f#a.json: not JSON, or cut short"),
+        (json.dumps(config_map(a=PLAIN)), "f#a: $: expected "),
+        (json.dumps({**config_map(), "binaryData": {"a": encoded(CUT)}}), "f#a: not JSON, or cut"),
+        (json.dumps({**config_map(), "binaryData": {"a.json": "?"}}), "f#a.json: not JSON, or cut"),
         (json.dumps(config_map(a='{"DefaultAction": "SCMP_ACT_LOG"}')), "f#a: $: the key"),
         ('{"kind": "ConfigMap", "data": 3}', "f: no seccomp profile in it"),
         (documents(resource("a"), resource("b", "X")), "f#b: $.spec.defaultAction: expected an ac"),
@@ -104,11 +118,12 @@ def test_one_profile_is_chosen_by_name_or_number():
     """
     A name goes before a number; what is not there, or there twice, lists what is.
     """
-    named = formats.read_all(listed(*map(resource, ("a", "1", "c", "c"))), "f")
+    text = listed(*map(resource, ("a", "1", "c", "c")))
+    named = formats.read_all(text, "f")
 
-    assert formats.one_of(named, "f", "a") is named[0]
-    assert formats.one_of(named, "f", "1") is named[1]
-    assert formats.one_of(named, "f", "4") is named[3]
+    assert formats.read_one(text, "f", "a") == named[0]
+    assert formats.read_one(text, "f", "1") == named[1]
+    assert formats.read_one(text, "f", "4") == named[3]
     for wanted, found in (
         ("", "holds 4 profiles"),
         ("c", "holds 2 profiles"),
@@ -117,7 +132,29 @@ def test_one_profile_is_chosen_by_name_or_number():
         ("5", "holds no profile '5'"),
     ):
         with pytest.raises(InputError, match=f"f: {found}.*: a, 1, c, c; FILE#NAME"):
-            formats.one_of(named, "f", wanted)
+            formats.read_one(text, "f", wanted)
+
+
+def test_a_damaged_profile_leaves_its_neighbours_readable():
+    """
+    A profile that is asked for by name is read whatever stands beside it; all of them are not.
+    """
+    data = config_map(a_json=json.dumps(PLAIN), b_json=CUT, c_json='{"defaultAction": 3}')
+    text = json.dumps(data)
+
+    assert formats.read_one(text, "f", "a.json").source == "f#a.json"
+    (judged,) = formats.read_all_as_engines(text, "f", "a.json")
+    assert judged.source == "f#a.json"
+    for wanted, message in (
+        ("b.json", "f#b.json: not JSON"),
+        ("c.json", "f#c.json: .*defaultAction"),
+        ("zz", "f: holds no profile 'zz', but: a.json, b.json, c.json"),
+        ("0", "f: holds no profile '0', but: a.json, b.json, c.json"),
+    ):
+        with pytest.raises(InputError, match=message):
+            formats.read_one(text, "f", wanted)
+    with pytest.raises(InputError, match="f#b.json: not JSON"):
+        formats.read_all_as_engines(text, "f")
 
 
 def test_a_profile_of_a_config_map_keeps_the_layout_of_its_text():

@@ -415,20 +415,72 @@ EPERM = Answer(model.ERRNO, model.EPERM)
     ],
     ids=["rule", "rule-for-some", "allowed-to-others", "default"],
 )
-@pytest.mark.parametrize("default", [model.ERRNO, model.KILL_PROCESS])
-def test_enosys_of_a_later_profile_goes_before_the_default_of_the_first(
-    other: Profile, default: str
-):
+def test_enosys_of_a_later_profile_goes_before_the_default_errno_of_the_first(other: Profile):
     """
     A merged profile answers ENOSYS to clone3 if an input does, so that C libraries use clone.
     """
-    merged = merge(profile(allow("read"), default=default), other)
+    merged = merge(profile(allow("read")), other)
 
     assert outcome(merged.profile, called("clone3")) == MISSING
     taken = [conflict for conflict in merged.conflicts if conflict.kind == combine.ENOSYS_TAKEN]
     assert [conflict.source for conflict in taken] == [1] and "clone3" in taken[0].names
     assert combine.DENIAL_LEFT not in {conflict.kind for conflict in merged.conflicts}
     assert merge(merged.profile, other) == combine.Merged(merged.profile)
+
+
+@pytest.mark.parametrize("default", [model.KILL, model.KILL_PROCESS, model.TRAP, model.TRACE])
+@pytest.mark.parametrize(
+    "other",
+    [
+        profile(deny("clone3", errno=ENOSYS)),
+        profile(default_errno=ENOSYS),
+    ],
+    ids=["rule", "default"],
+)
+def test_a_default_that_is_no_errno_stands(other: Profile, default: str):
+    """
+    What the first profile kills or traps is never answered with an errno instead.
+    """
+    first = profile(allow("read"), default=default)
+
+    merged = merge(first, other)
+
+    assert merged.profile == first
+    assert combine.ENOSYS_TAKEN not in {conflict.kind for conflict in merged.conflicts}
+
+
+def test_an_errno_of_ours_gives_way_under_a_default_that_kills():
+    """
+    The errno of a generated group changes from EPERM to ENOSYS; other calls are killed as before.
+    """
+    group = deny("statx", comment=answer_comment(model.EPERM))
+    first = profile(allow("read"), group, default=model.KILL_PROCESS)
+
+    merged = merge(first, profile(default_errno=ENOSYS)).profile
+
+    assert outcome(merged, called("statx"), "none") == MISSING
+    assert outcome(merged, called("clone3"), "none") == Answer(model.KILL_PROCESS)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        profile(deny("clone3", errno=ENOSYS, conditions=(FIRST_IS_1,))),
+        profile(deny("clone3", errno=13, conditions=(FIRST_IS_1,)), default_errno=ENOSYS),
+    ],
+    ids=["rule", "default"],
+)
+def test_enosys_for_some_arguments_is_not_taken_over(other: Profile):
+    """
+    Only an ENOSYS for all arguments is taken over, and the one that is left is reported.
+    """
+    first = profile(allow("read"))
+
+    merged = merge(first, other)
+
+    assert outcome(merged.profile, called("clone3", 1)) == EPERM
+    left = [each for each in merged.conflicts if each.kind == combine.ENOSYS_LEFT]
+    assert [(each.source, each.names) for each in left] == [(1, ("clone3",))]
 
 
 def test_enosys_taken_over_leaves_the_call_to_containers_that_are_allowed_to():

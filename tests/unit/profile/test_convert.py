@@ -162,6 +162,10 @@ def test_an_oci_profile_goes_into_the_config_that_is_there():
         (Profile(model.ERRNO, (Rule(("read",), model.ERRNO, errno=0),)), "the errno 0 of the rule"),
         (Profile(model.ERRNO, architectures=("SCMP_ARCH_LOONGARCH64",)), "the architecture SCMP_"),
         (Profile(model.ERRNO, kept={"x": 1}), "the unknown field $.x"),
+        (
+            Profile(model.ERRNO, kept={"x": 1}, dialect=model.SPO),
+            "the unknown field $.spec.x",
+        ),
         (Profile(model.ERRNO, flags=("SECCOMP_FILTER_FLAG_NEW",)), "the flag SECCOMP_"),
         (Profile(model.ERRNO, listener_path="/run/a"), "the listenerPath /run/a: the"),
         (Profile(model.ERRNO, listener_path="/var/run/security-profiles-operator/../a"), "the lis"),

@@ -165,7 +165,7 @@ def test_a_profile_whose_base_is_elsewhere_cannot_be_resolved():
     """
     An addition to another profile is not taken for the whole.
     """
-    with pytest.raises(InputError, match="addition to 'runc-v1.2'"):
+    with pytest.raises(InputError, match="adds to 'runc-v1.2'"):
         resolve(Profile(model.ERRNO, base="runc-v1.2", dialect=model.SPO))
 
 
