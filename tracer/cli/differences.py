@@ -28,7 +28,7 @@ _MARKS = {LOOSER: "+", CHANGED: "~", STRICTER: "-"}
 _COLOURS = {LOOSER: "red", CHANGED: "yellow", STRICTER: "green"}
 _WIDTH = 28
 # How many characters of what a file says are shown.
-_CONTAINER, _ARCHITECTURES = 400, 300
+_CONTAINER, _ARCHITECTURES, _WORDS = 400, 300, 200
 
 Line = Tuple[str, Optional[str], bool]  # the text, its colour, whether it is bold
 
@@ -62,6 +62,8 @@ def _line(change: Change) -> Line:
 
 
 def _answers_text(change: Change) -> str:
+    if change.words is not None:
+        return " -> ".join(printable(" ".join(words), _WORDS) or "-" for words in change.words)
     if change.before is None or change.after is None:
         return "differ, not broken down: too many rules, conditions or capabilities"
     return f"{answer_text(change.before)} -> {answer_text(change.after)}"
@@ -72,6 +74,8 @@ def _subject(change: Change) -> str:
         return "every other call"
     if change.kind in (ADDED, REMOVED):
         return f"programs of {architectures_text(change.architectures)}"
+    if change.words is not None:
+        return change.kind
     name = printable(change.syscall, 60)
     return f"{name} if {change.condition}" if change.condition else name
 
@@ -102,6 +106,7 @@ def document(changes: Sequence[Change]) -> Dict[str, object]:
 
 
 def _fields(change: Change) -> Dict[str, object]:
+    before, after = change.words or map(_answer_fields, (change.before, change.after))
     return {
         "direction": change.direction,
         "kind": change.kind,
@@ -110,8 +115,8 @@ def _fields(change: Change) -> Dict[str, object]:
         "arguments": change.condition or None,
         "region": [_term_fields(term) for term in change.region],
         "container": change.container or None,
-        "before": _answer_fields(change.before),
-        "after": _answer_fields(change.after),
+        "before": before,
+        "after": after,
         "known": change.is_known,
         "risk": _risk_fields(change),
     }

@@ -134,6 +134,7 @@ class _Call:
 
     def found(self, host: str, kind: Kind, bits: int) -> Tuple[_Found, ...]:
         """Return what differs in containers of a kind, on a host, for programs of this width."""
+        self._budget.take(6)
         applying = self._applying_to(host, kind)
         key = (applying, bits)
         if key not in self._known:
@@ -143,7 +144,7 @@ class _Call:
     def _applying_to(self, host: str, kind: Kind) -> _Applying:
         key = (host, kind)
         if key not in self._applying:
-            self._budget.take(len(self.sides.old) + len(self.sides.new))
+            self._budget.take(10 + 4 * (len(self.sides.old) + len(self.sides.new)))
             old, new = (
                 tuple(
                     number
@@ -157,6 +158,7 @@ class _Call:
 
     def _computed(self, applying: _Applying, bits: int) -> Tuple[_Found, ...]:
         sides = self.sides
+        self._budget.take(4 * (len(applying[0]) + len(applying[1])))
         old = _loaded([sides.old[number] for number in applying[0]], sides.old_default)
         new = _loaded([sides.new[number] for number in applying[1]], sides.new_default)
         if old == new and sides.old_default == sides.new_default:

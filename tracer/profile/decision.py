@@ -148,6 +148,7 @@ _Way = Dict[int, _Words]
 
 def _ways(level: Optional[Node], bits: int, budget: Budget) -> Iterator[Entry]:
     for way, action in _walk(level, {}, budget):
+        budget.take(4 + 8 * len(way))
         values = ((index, _whole(words, bits)) for index, words in sorted(way.items()))
         yield Entry(tuple(values), action)
 
@@ -162,14 +163,15 @@ def _walk(
         ):
             budget.take()
             if below is not None:
-                yield from _walk(below, _narrowed(way, node, wanted), budget)
+                yield from _walk(below, _narrowed(way, node, wanted, budget), budget)
             elif action is not None:
-                yield _narrowed(way, node, wanted), action
+                yield _narrowed(way, node, wanted, budget), action
 
 
-def _narrowed(way: _Way, node: Node, wanted: bool) -> _Way:
+def _narrowed(way: _Way, node: Node, wanted: bool, budget: Budget) -> _Way:
     words = way.get(node.argument, _Words())
     word = words.high if node.high else words.low
+    budget.take(12 + len(word.ranges) + len(word.masks))
     if node.compared == MASKED:
         if not wanted:
             raise TooLarge()  # no rule of libseccomp's goes on where a masked comparison fails

@@ -86,7 +86,7 @@ class _Argument:
     def __init__(
         self, index: int, sides: Sequence[Sequence[Entry]], bits: int, budget: Budget
     ) -> None:
-        self.index, self.bits = index, bits
+        self.index, self.bits, self.budget = index, bits, budget
         # Which values each entry that cares is for.
         asked = [_asked(index, entries) for entries in sides]
         every = [values for entries in asked for values in entries.values()]
@@ -113,7 +113,7 @@ class _Argument:
         for interval, holding in self.members:
             budget.take(2 + entries // 4000)
             if holding not in by_masks:
-                budget.take(entries)
+                budget.take(sum(map(_cost_of_sets, sides)))
                 by_masks[holding] = [
                     self._by_masks(len(entries), some, holding)
                     for entries, some in zip(sides, asked)
@@ -161,6 +161,11 @@ class _Argument:
             if any(not holding >> self._numbers[mask] & 1 for mask in values.masks):
                 found &= ~(1 << number)
         return found
+
+
+def _cost_of_sets(entries: Sequence[Entry]) -> int:
+    """Return the steps of making one set of entries bit by bit; each bit copies the whole set."""
+    return len(entries) * (1 + len(entries) // 5000)
 
 
 def _asked(index: int, entries: Sequence[Entry]) -> Dict[int, Values]:
@@ -261,6 +266,7 @@ class _Diagram:
     ) -> None:
         self._sides, self._default, self._budget = sides, default, budget
         indexes = sorted({index for side in sides for entry in side for index, _ in entry.values})
+        budget.take(2 * (len(indexes) + 1) * sum(map(_cost_of_sets, sides)))
         self._arguments = [_Argument(index, sides, bits, budget) for index in indexes]
         # Of each side, the entries that ask nothing of the arguments from a level on.
         self._settled = [
@@ -338,6 +344,7 @@ def _terms(argument: _Argument, classes: Iterable[_Class]) -> List[Term]:
     wanted = {member for some in classes for member in some.members}
     left, terms = dict.fromkeys(sorted(wanted)), []
     while left:
+        argument.budget.take(10 + 2 * len(argument.members))
         literals = _generalised(argument, wanted, next(iter(left)))
         within = [
             interval
@@ -362,6 +369,8 @@ def _generalised(
     interval, holding = member
     literals = {number: bool(holding >> number & 1) for number in range(len(argument.masks))}
     unwanted = [some for some in argument.holding[interval] if (interval, some) not in wanted]
+    # The copies of the literals are quick, the comparisons with what is not wanted are not.
+    argument.budget.take(len(literals) * (1 + len(literals) // 20 + 2 * len(unwanted)))
     for number in sorted(literals, key=lambda number: literals[number]):
         fewer = {other: holds for other, holds in literals.items() if other != number}
         if not any(_meets(some, fewer) for some in unwanted):

@@ -8,7 +8,8 @@ scripts/benchmarks/large.py.
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Sequence
+import random
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
 MOST = 1_000_000  # bytes
 
@@ -43,6 +44,24 @@ def condition(index: int, operator: str, value: int, two: int = 0) -> Dict[str, 
 def equal(count: int, *names: str) -> List[Dict[str, Any]]:
     """Rules of one value each."""
     return [rule(names or ["socket"], condition(0, "EQ", 2 * value)) for value in range(count)]
+
+
+def mixed(numbers: Iterable[int]) -> List[Dict[str, Any]]:
+    """Rules of six arguments, operators and answers mixed: a tree of millions of ways."""
+    chosen = random.Random(6)
+    return [
+        {
+            **rule(
+                ["read"],
+                *(
+                    condition(index, chosen.choice(["LT", "GE", "NE"]), chosen.randrange(10**6))
+                    for index in range(6)
+                ),
+            ),
+            "action": chosen.choice([ALLOW, LOG, "SCMP_ACT_ERRNO"]),
+        }
+        for _ in numbers
+    ]
 
 
 def texts(scale: float = 1.0) -> Dict[str, str]:
@@ -85,8 +104,18 @@ def texts(scale: float = 1.0) -> Dict[str, str]:
                 for number in up_to(3000)
             ]
         ),
+        "six-mixed": profile(mixed(up_to(2400))),
         "names": profile([rule(many("c", 100_000))]),
         "names-in-rules": profile([rule([name]) for name in many("c", 19_000)]),
+        "names-conditional": profile(
+            [
+                rule(
+                    many("c", 100_000),
+                    condition(0, "EQ", 1),
+                    includes={"caps": [f"CAP_{number}" for number in range(9)]},
+                )
+            ]
+        ),
         "name-repeated": profile([rule(["read"] * len(up_to(130_000)))]),
         "long-name": profile([rule(["x" * len(up_to(900_000))])]),
         "architectures": profile(

@@ -127,6 +127,25 @@ def test_rules_that_contradict_each_other_are_refused():
         entries([rule, replace(rule, action=model.LOG)], 64)
 
 
+def test_each_way_costs_steps_for_each_argument_that_it_asks_about():
+    """
+    A list of few rules and many ways is not taken for cheap: its ways are what takes the time.
+    """
+    loaded = [
+        (
+            tuple(Condition(index, model.NOT_EQUAL, 10 * number + index) for index in range(6)),
+            (action, None),
+        )
+        for number, action in enumerate((model.ALLOW, model.LOG))
+    ]
+    budget = Budget(STEPS)
+
+    found = entries_of(loaded, 64, budget)
+
+    assert len(found) > 64
+    assert STEPS - budget.steps > len(found) * 50
+
+
 def test_what_takes_too_many_steps_is_not_computed():
     """
     Beyond the budget there is no answer, rather than a wrong or a late one.

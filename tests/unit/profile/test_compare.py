@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Callable, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -23,6 +23,7 @@ from tracer.profile.decide import Answer
 from tracer.profile.hosts import named_by
 from tracer.profile.model import Circumstances, Condition, Profile, Rule
 from tracer.profile.points import points_for
+from tracer.profile.settings import FLAGS, LISTENER, METADATA
 
 SOME = settings(
     max_examples=50,
@@ -387,6 +388,81 @@ def test_socketcall_is_named_where_the_call_itself_did_not_change():
         ("socket", "arg0 == 2"),
         ("socketcall", "arg0 == 1"),
     ]
+
+
+# --- What a profile says beside its rules ---
+
+LOG, SPEC_ALLOW = "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ({"listener_path": "/a"}, {"listener_path": "/b"}, LISTENER),
+        ({}, {"listener_path": "/b"}, LISTENER),
+        ({"listener_metadata": "a"}, {"listener_metadata": "b"}, METADATA),
+    ],
+)
+def test_another_listener_is_a_difference(old: Dict[str, str], new: Dict[str, str], kind: str):
+    """
+    Another agent decides, or learns something else, though the rules are the same.
+    """
+    asking = profile(Rule(("read",), model.NOTIFY))
+
+    (change,) = compare(replace(asking, **old), replace(asking, **new))  # type: ignore[arg-type]
+
+    assert (change.kind, change.direction) == (kind, CHANGED)
+    assert change.words == (tuple(old.values()), tuple(new.values()))
+
+
+def test_a_listener_that_no_rule_asks_is_no_difference():
+    """
+    Without NOTIFY the agent never gets a call.
+    """
+    silent = profile(allow("read"))
+
+    assert compare(replace(silent, listener_path="/a"), replace(silent, listener_path="/b")) == ()
+
+
+def test_a_default_action_of_notify_asks_the_listener():
+    """
+    The listener matters where NOTIFY is the answer to every other call.
+    """
+    asking = replace(profile(allow("read")), default_action=model.NOTIFY)
+
+    (change,) = compare(asking, replace(asking, listener_path="/b"))
+
+    assert change.words == ((), ("/b",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "direction"),
+    [
+        ((LOG,), (LOG, SPEC_ALLOW), LOOSER),
+        ((SPEC_ALLOW, LOG), (LOG,), STRICTER),
+        # Without flags the runtimes set SPEC_ALLOW.
+        ((), (SPEC_ALLOW,), CHANGED),
+        ((), (LOG,), STRICTER),
+        ((LOG,), (), LOOSER),
+        ((LOG,), ("SECCOMP_FILTER_FLAG_TSYNC",), CHANGED),
+    ],
+)
+def test_other_flags_are_a_difference(old: Tuple[str, ...], new: Tuple[str, ...], direction: str):
+    """
+    Flags that switch off the mitigation of speculative store bypass are looser.
+    """
+    (change,) = compare(replace(profile(), flags=old), replace(profile(), flags=new))
+
+    assert (change.kind, change.direction) == (FLAGS, direction)
+
+
+def test_the_order_of_flags_is_no_difference():
+    """
+    Flags are a set.
+    """
+    old, new = (replace(profile(), flags=flags) for flags in ((LOG, SPEC_ALLOW), (SPEC_ALLOW, LOG)))
+
+    assert compare(old, new) == ()
 
 
 # --- What is too large ---

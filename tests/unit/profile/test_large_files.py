@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
         ("rules", ["check", "FILE", RECORDING], 2, "", LONG),
         ("two-arguments", ["diff", SMALL, "FILE"], 1, "socket", ""),
         ("masks", ["diff", SMALL, "FILE"], 1, "not broken down", ""),
+        ("six-mixed", ["diff", SMALL, "FILE"], 1, "not broken down", ""),
         ("names", ["diff", SMALL, "FILE"], 1, ", 0 changed, 1 stricter", ""),
         ("architectures", ["lint", "FILE"], 1, "unloadable", ""),
         ("architectures", ["check", "FILE", RECORDING], 2, "", "refuses the profile: the arch"),
