@@ -135,27 +135,6 @@ class Start:
         return PROGRAMS[self.number % len(PROGRAMS)]
 
 
-def spread_starts(numbers: Sequence[int]) -> Tuple[int, ...]:
-    """
-    Return these starts in an order in which each variant comes once before any comes again. The
-    ways to start them are mixed.
-    """
-    kinds: Dict[int, List[int]] = {}
-    for number in numbers:
-        kinds.setdefault(number % len(CONTAINERS), []).append(number)
-    turns = [
-        (turn, kind, fitting[(turn + kind) % len(fitting)])
-        for kind, fitting in kinds.items()
-        for turn in range(len(fitting))
-    ]
-    return tuple(number for _, _, number in sorted(turns))
-
-
-def variants_among(numbers: Sequence[int]) -> int:
-    """Return how many variants of a container these starts have."""
-    return len({number % len(CONTAINERS) for number in numbers})
-
-
 @dataclass(frozen=True)
 class Execution:
     """One exec in a container: the container's number, and which number of execs this is."""
@@ -178,6 +157,27 @@ class Execution:
     def program(self) -> str:
         """What is executed."""
         return PROGRAMS[self.number % len(PROGRAMS)]
+
+
+def spread_starts(numbers: Sequence[int]) -> Tuple[int, ...]:
+    """
+    Return these starts in an order in which each variant comes once before any comes again. The
+    ways to start them are mixed.
+    """
+    kinds: Dict[int, List[int]] = {}
+    for number in numbers:
+        kinds.setdefault(number % len(CONTAINERS), []).append(number)
+    turns = [
+        (turn, kind, fitting[(turn + kind) % len(fitting)])
+        for kind, fitting in kinds.items()
+        for turn in range(len(fitting))
+    ]
+    return tuple(number for _, _, number in sorted(turns))
+
+
+def variants_among(numbers: Sequence[int]) -> int:
+    """Return how many variants of a container these starts have."""
+    return len({number % len(CONTAINERS) for number in numbers})
 
 
 def spread_containers(numbers: Sequence[int]) -> Tuple[int, ...]:
