@@ -9,22 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count as numbers
-from typing import Callable, Iterator, List, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, Sequence, Tuple
 
 from tracer.errors import HostError
 from tracer.measuring.counting import count
 from tracer.measuring.observing import Outcome, Target, containers, observe_starts
 from tracer.measuring.running import Watch, watching
-from tracer.measuring.tally import FIRST_WAVE, Tallies, Tally, first_refusals, pairs, showing
+from tracer.measuring.tally import Tallies, Tally, first_refusals, pairs, showing
 from tracer.measuring.tally import trials_of, with_substitutes
-from tracer.measuring.variants import CONTAINERS, NOTHING, Refusal, Start
+from tracer.measuring.variants import CONTAINERS, EXECS, NOTHING, Refusal, Start
+from tracer.measuring.variants import spread_containers, spread_starts, variants_among
 from tracer.profile.floors import Floor, RefusalTrial
 from tracer.session.assembly import this_host
 
 # Of the samples these parts are taken while the processors are busy, so that rarer calls show.
 PARTS, BUSY = 6, (2, 5)
-# So many containers for each refusal, to execute programs in.
-CONTAINERS_EACH = 2
 MOST_ROUNDS = 30
 MOST_AT_ONCE = 400  # starts that are recorded together: they fit the kernel's maps with ease
 
@@ -131,20 +130,28 @@ def _samples(outcomes: Sequence[Outcome]) -> Seen:
 
 def start_trials(bench: Bench, seen: Seen, progress: Steps) -> Tuple[RefusalTrial, ...]:
     """Refuse each call of the samples in starts that make it, and those that stand in for it."""
-    return _trials(seen, lambda tallies: _try_starts(bench, seen, tallies, progress))
+    return _trials(
+        seen,
+        lambda refusal: variants_among(showing(seen, refusal.calls)),
+        lambda tallies: _try_starts(bench, seen, tallies, progress),
+    )
 
 
-def _trials(seen: Seen, attempt: Callable[[Tallies], None]) -> Tuple[RefusalTrial, ...]:
+def _trials(
+    seen: Seen, variants: Callable[[Refusal], int], attempt: Callable[[Tallies], None]
+) -> Tuple[RefusalTrial, ...]:
+    found: Tallies = {}
+
+    def tried(refusals: Iterable[Refusal]) -> Tallies:
+        new = {refusal: Tally(variants(refusal)) for refusal in refusals if refusal not in found}
+        attempt(new)
+        found.update(new)
+        return new
+
     floor = frozenset(name for _, calls in seen for name in calls)
-    alone: Tallies = {refusal: Tally() for refusal in first_refusals(floor)}
-    attempt(alone)
-    together: Tallies = {refusal: Tally(FIRST_WAVE) for refusal in with_substitutes(floor, alone)}
-    attempt(together)
-    pairwise: Tallies = {
-        refusal: Tally(FIRST_WAVE) for refusal in pairs(together) if refusal not in together
-    }
-    attempt(pairwise)
-    return trials_of({**alone, **together, **pairwise})
+    together = tried(with_substitutes(floor, tried(first_refusals(floor))))
+    tried(pairs(together))
+    return trials_of(found)
 
 
 def _try_starts(bench: Bench, seen: Seen, tallies: Tallies, progress: Steps) -> None:
@@ -162,7 +169,7 @@ def _try_starts(bench: Bench, seen: Seen, tallies: Tallies, progress: Steps) -> 
 
 def _next(seen: Seen, refusal: Refusal, tally: Tally) -> Iterator[int]:
     """The numbers of the starts to make next: of such as showed the calls."""
-    fitting = showing(seen, refusal.calls)
+    fitting = spread_starts(showing(seen, refusal.calls))
     for attempt in range(tally.made, tally.made + tally.wanted):
         yield fitting[attempt % len(fitting)]
 
@@ -178,7 +185,11 @@ def exec_trials(bench: Bench, seen: Seen, progress: Steps) -> Tuple[RefusalTrial
     As `start_trials`, for execs. A call that the start of the container itself needs cannot be
     refused to an exec alone: it gets no trial.
     """
-    return _trials(seen, lambda tallies: _try_execs(bench, seen, tallies, progress))
+    return _trials(
+        seen,
+        lambda refusal: len(EXECS),
+        lambda tallies: _try_execs(bench, seen, tallies, progress),
+    )
 
 
 def _try_execs(bench: Bench, seen: Seen, tallies: Tallies, progress: Steps) -> None:
@@ -197,5 +208,4 @@ def _try_execs(bench: Bench, seen: Seen, tallies: Tallies, progress: Steps) -> N
 
 
 def _containers_for(seen: Seen, refusal: Refusal) -> Tuple[int, ...]:
-    fitting = tuple(dict.fromkeys(showing(seen, refusal.calls)))
-    return fitting[:CONTAINERS_EACH]
+    return spread_containers(tuple(dict.fromkeys(showing(seen, refusal.calls))))

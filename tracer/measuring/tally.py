@@ -17,19 +17,22 @@ from tracer.profile.floors import ANSWERS, LEAST_REFUSED, RefusalTrial
 # If so many starts that saw a refusal failed, and none of them worked, others would fail, too.
 # Fewer failures may have another cause.
 ENOUGH_FAILED = 3
-# So many attempts at most: what is not refused in these is too rare to be judged.
-MOST_ATTEMPTS = 40
-FIRST_WAVE = 4
+# So many attempts at most: what is not refused in these is too rare to be judged. They are enough
+# for each of 15 variants to fail as often as proves something.
+MOST_ATTEMPTS = 45
 
 
 @dataclass
 class Tally:
     """
     What the attempts with one refusal have shown so far; `calls`: what all that saw a refusal and
-    worked have in common. `least`: so many have to see a refusal.
+    worked have in common.
+
+    `variants`: so many attempts try every variant that makes the calls. Some variants may fail and
+    others work, so nothing is known before each was tried.
     """
 
-    least: int = LEAST_REFUSED
+    variants: int
     made: int = 0
     refused: int = 0
     failed: int = 0
@@ -46,9 +49,13 @@ class Tally:
     @property
     def is_done(self) -> bool:
         """Whether more attempts would tell nothing more, or seldom enough."""
-        if self.made >= MOST_ATTEMPTS or self.failed == self.refused >= ENOUGH_FAILED:
+        if self.made >= MOST_ATTEMPTS:
             return True
-        return self.refused >= self.least and not self.is_doubtful
+        if self.made < self.variants:
+            return False
+        if self.failed == self.refused >= ENOUGH_FAILED:
+            return True
+        return self.refused >= LEAST_REFUSED and not self.is_doubtful
 
     @property
     def is_doubtful(self) -> bool:
@@ -60,9 +67,9 @@ class Tally:
         """How many attempts to make next."""
         if self.is_done:
             return 0
-        if not self.made:
-            return FIRST_WAVE
-        missing = max(self.least - self.refused, 1)
+        if self.made < self.variants:
+            return self.variants - self.made
+        missing = max(LEAST_REFUSED - self.refused, 1)
         likely = -(-missing * self.made // max(self.refused, 1))
         return min(likely, MOST_ATTEMPTS - self.made)
 

@@ -109,6 +109,7 @@ class Refusal:
 
 
 NOTHING = Refusal()
+NO_CALL = "seccomp_trace_"
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,44 @@ class Execution:
     @property
     def way(self) -> str:
         """How it is executed."""
-        way = EXEC_WAYS[self.number // len(EXECS) % len(EXEC_WAYS)]
+        way = EXEC_WAYS[(self.container + self.number // len(EXECS)) % len(EXEC_WAYS)]
         return DETACHED if self.variant.terminal else way
 
     @property
     def program(self) -> str:
         """What is executed."""
         return PROGRAMS[self.number % len(PROGRAMS)]
+
+
+def spread_starts(numbers: Sequence[int]) -> Tuple[int, ...]:
+    """
+    Return these starts in an order in which each variant comes once before any comes again. The
+    ways to start them are mixed.
+    """
+    kinds: Dict[int, List[int]] = {}
+    for number in numbers:
+        kinds.setdefault(number % len(CONTAINERS), []).append(number)
+    turns = [
+        (turn, kind, fitting[(turn + kind) % len(fitting)])
+        for kind, fitting in kinds.items()
+        for turn in range(len(fitting))
+    ]
+    return tuple(number for _, _, number in sorted(turns))
+
+
+def variants_among(numbers: Sequence[int]) -> int:
+    """Return how many variants of a container these starts have."""
+    return len({number % len(CONTAINERS) for number in numbers})
+
+
+def spread_containers(numbers: Sequence[int]) -> Tuple[int, ...]:
+    """
+    Return one or two of these containers, in which the fewest rounds make every variant of an exec.
+    """
+    distance = len(EXECS) // 2
+    first, others = numbers[:1], numbers[1:]
+    far = [number for number in others if (number - first[0]) % len(EXECS) == distance]
+    return tuple((*first, *(far or others)[:1]))
 
 
 def bundle(
@@ -205,11 +237,17 @@ def _capabilities(variant: Variant) -> Dict[str, Sequence[str]]:
 
 
 def filter_of(refusal: Refusal) -> Mapping[str, object]:
-    """Return a filter that refuses just these calls; the marker filter if there are none."""
+    """
+    Return a filter that refuses just these calls; the marker filter if there are none.
+
+    crun keeps compiled filters and finds them by a checksum that leaves the errno of a rule out
+    (src/libcrun/seccomp.c, calculate_seccomp_checksum): two filters that differ in it alone would
+    be one. So each names, too, a call that no kernel has, and that runtimes leave out.
+    """
     if not refusal.calls:
         return MARKER
     rule = {
-        "names": list(refusal.calls),
+        "names": [*refusal.calls, f"{NO_CALL}{refusal.answer.lower()}"],
         "action": "SCMP_ACT_ERRNO",
         "errnoRet": ERRNO[refusal.answer],
     }

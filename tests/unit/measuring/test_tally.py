@@ -8,7 +8,6 @@ from typing import FrozenSet
 
 from tracer.measuring.tally import (
     ENOUGH_FAILED,
-    FIRST_WAVE,
     MOST_ATTEMPTS,
     Tally,
     first_refusals,
@@ -17,14 +16,15 @@ from tracer.measuring.tally import (
     trials_of,
     with_substitutes,
 )
-from tracer.measuring.variants import Refusal
+from tracer.measuring.variants import CONTAINERS, Refusal
 from tracer.profile.floors import LEAST_REFUSED, RefusalTrial
 
 EMPTY: FrozenSet[str] = frozenset()
+VARIANTS = 4
 
 
 def tally(refused: int, failed: int = 0, *calls: str) -> Tally:
-    return Tally(made=refused, refused=refused, failed=failed, calls=frozenset(calls))
+    return Tally(VARIANTS, made=refused, refused=refused, failed=failed, calls=frozenset(calls))
 
 
 def test_each_call_is_refused_with_each_answer():
@@ -39,7 +39,7 @@ def test_each_call_is_refused_with_each_answer():
 
 def test_an_attempt_without_a_refusal_proves_nothing():
     """Only an attempt that saw a refusal counts as refused, failed, or as showing other calls."""
-    found = Tally()
+    found = Tally(VARIANTS)
 
     found.add(frozenset({"mmap"}), refused=False, worked=False)
     found.add(frozenset({"mmap"}), refused=False, worked=True)
@@ -49,7 +49,7 @@ def test_an_attempt_without_a_refusal_proves_nothing():
 
 def test_what_stands_in_is_what_all_attempts_have_in_common():
     """A call that only some of the attempts made came by chance, not in place of the refused."""
-    found = Tally()
+    found = Tally(VARIANTS)
 
     found.add(frozenset({"faccessat", "futex"}), refused=True, worked=True)
     found.add(frozenset({"faccessat"}), refused=True, worked=True)
@@ -60,19 +60,33 @@ def test_what_stands_in_is_what_all_attempts_have_in_common():
 
 def test_attempts_end_when_they_would_tell_nothing_more():
     """Enough failures, enough successes, or too many attempts without a refusal are the end."""
-    assert Tally().wanted == FIRST_WAVE
-    assert tally(ENOUGH_FAILED, ENOUGH_FAILED).wanted == 0
+    assert Tally(VARIANTS).wanted == VARIANTS
+    assert tally(VARIANTS, VARIANTS).wanted == 0
     assert tally(LEAST_REFUSED - 1).wanted == 1
     assert tally(LEAST_REFUSED).wanted == 0
     assert tally(LEAST_REFUSED, 1).wanted == tally(LEAST_REFUSED, 2).wanted == 1
     assert tally(LEAST_REFUSED, ENOUGH_FAILED).wanted == 0
-    assert Tally(made=MOST_ATTEMPTS).wanted == 0
+    assert Tally(VARIANTS, made=MOST_ATTEMPTS).wanted == 0
+
+
+def test_attempts_do_not_end_before_every_variant_was_tried():
+    """Neither failures nor successes of some variants say what the others would do."""
+    few = LEAST_REFUSED + 1
+    many = Tally(few + 5, made=few, refused=few, failed=few)
+    survived = Tally(few + 5, made=few, refused=few)
+
+    assert (many.wanted, survived.wanted) == (5, 5)
+
+
+def test_a_single_failing_variant_is_seen_often_enough():
+    """The most attempts try each variant of a container so often that its failures count."""
+    assert MOST_ATTEMPTS // len(CONTAINERS) >= ENOUGH_FAILED
 
 
 def test_a_rare_call_gets_more_attempts():
     """As many attempts follow as the refusals that are missing will likely take."""
-    assert Tally(made=10, refused=5).wanted == 2 * (LEAST_REFUSED - 5)
-    assert Tally(made=FIRST_WAVE).wanted == MOST_ATTEMPTS - FIRST_WAVE
+    assert Tally(VARIANTS, made=10, refused=5).wanted == 2 * (LEAST_REFUSED - 5)
+    assert Tally(VARIANTS, made=VARIANTS).wanted == LEAST_REFUSED * VARIANTS
 
 
 def test_a_survivable_call_is_refused_with_its_substitute():

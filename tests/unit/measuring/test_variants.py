@@ -4,6 +4,8 @@ The starts and execs of a measurement: that the variants are spread, and what th
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tracer.measuring.variants import (
@@ -23,6 +25,9 @@ from tracer.measuring.variants import (
     bundle,
     filter_of,
     process,
+    spread_containers,
+    spread_starts,
+    variants_among,
 )
 from tracer.session.marker import MARKER
 
@@ -97,6 +102,43 @@ def test_a_filter_refuses_the_calls_of_a_trial_and_nothing_else():
 
     assert refusing["defaultAction"] == "SCMP_ACT_ALLOW"
     assert refusing["syscalls"] == [
-        {"names": ["close", "statx"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}
+        {
+            "names": ["close", "statx", "seccomp_trace_enosys"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 38,
+        }
     ]
     assert filter_of(NOTHING) == MARKER
+
+
+def test_filters_that_differ_in_the_error_alone_name_different_calls():
+    """crun keeps compiled filters by a checksum of all but the errno of a rule."""
+    eperm, enosys = (filter_of(Refusal(("statx",), answer)) for answer in ("EPERM", "ENOSYS"))
+
+    assert json.dumps(eperm).replace(": 1}", ": 38}") != json.dumps(enosys)
+
+
+def test_starts_are_spread_over_the_variants_before_any_comes_again():
+    """The first starts of a trial have all variants that there are, and both ways."""
+    numbers = [number for number in range(200) if number % len(CONTAINERS) not in (1, 2)]
+    wanted = variants_among(numbers)
+    first = spread_starts(numbers)[:wanted]
+
+    assert wanted == len(CONTAINERS) - 2
+    assert {number % len(CONTAINERS) for number in first} == {n % len(CONTAINERS) for n in numbers}
+    assert {Start(number).way for number in first} == {CREATE, RUN}
+    assert sorted(spread_starts(numbers)) == numbers
+
+
+def test_two_containers_soon_meet_every_variant_of_an_exec_in_both_ways():
+    """Two containers half of the variants apart make all of them in half as many rounds."""
+    places = spread_containers(range(len(CONTAINERS)))
+    execs = [Execution(place, round) for place in places for round in range(len(EXECS) // 2)]
+
+    assert {execution.variant for execution in execs} == set(EXECS)
+    assert {execution.way for execution in execs} == {DETACHED, ATTACHED}
+    assert (spread_containers((3, 4)), spread_containers((3,)), spread_containers(())) == (
+        (3, 4),
+        (3,),
+        (),
+    )
