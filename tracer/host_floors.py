@@ -9,10 +9,12 @@ and `measured` reports why. Who measures is `tracer.measuring`; what a floor mea
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterable, Tuple
+from typing import Dict, Iterable, Iterator, Tuple
 
 from tracer import files
 from tracer.errors import HostError, InputError
@@ -66,21 +68,34 @@ def keep(new: Iterable[Floor], directory: str = DIRECTORY) -> str:
     Raises InputError for a file that is there and cannot be used, HostError or OutputError if it
     cannot be written.
     """
-    return _write(united(own(directory), new), directory)
+    with _locked(directory):
+        return _write(united(own(directory), new), directory)
 
 
 def forget(unwanted: Iterable[Floor], directory: str = DIRECTORY) -> str:
     """Remove measurements from this host's; return the file's path. Raises as `keep`."""
     keys = {floor.key for floor in unwanted}
-    return _write((floor for floor in own(directory) if floor.key not in keys), directory)
+    with _locked(directory):
+        return _write((floor for floor in own(directory) if floor.key not in keys), directory)
 
 
 def _write(floors: Iterable[Floor], directory: str) -> str:
     path = os.path.join(directory, FILE)
-    _make(directory)
     with files.prepare(path, lambda text: True) as destination:
         destination.write(render_floors(floors))
     return path
+
+
+@contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """Hold the directory, which is made if need be, so that no other measurement is lost."""
+    _make(directory)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make(directory: str) -> None:

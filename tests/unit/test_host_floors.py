@@ -5,6 +5,7 @@ The measurements that a host keeps of its own runtimes.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,15 @@ def test_a_file_that_cannot_be_trusted_is_not_used(place: str, spoil: object):
         own(place)
     with pytest.raises(SeccompTraceError):
         keep([NEW], place)
+
+
+def test_two_measurements_at_once_are_both_kept(place: str):
+    """
+    Each writes what the other has written, too, however they meet.
+    """
+    new = [floor(f"runc-9.9.{number}", "read") for number in range(16)]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda each: keep([each], place), new))
+
+    assert {each.key for each in own(place)} == {each.key for each in new}
