@@ -85,14 +85,6 @@ def _one_of(profiles: Sequence[Member], source: str, wanted: str) -> Member:
     raise InputError(f"{source}: {found}: {names}", "FILE#NAME, or FILE#NUMBER, names one")
 
 
-def read_as_engines(text: str, source: str) -> Tuple[Profile, Tuple[KeyFault, ...]]:
-    """Return the one profile of `read_all_as_engines`, and what is wrong with its keys."""
-    _check(text, source)
-    members = bundles.members_in(text, source, repeating=True)
-    found = _read_as_engines(_one_of(members, source, ""))
-    return found.profile, found.faults
-
-
 def read_all_as_engines(text: str, source: str, wanted: str = "") -> Tuple[Named, ...]:
     """
     Return the profiles that engines take a text for, and what is wrong with their keys; only the

@@ -308,7 +308,7 @@ def test_a_config_json_to_hold_a_profile_is_looked_at():
 
 
 def _faults(text: str) -> List[Any]:
-    profile, faults = formats.read_as_engines(text, "p")
+    ((_, _, profile, faults),) = formats.read_all_as_engines(text, "p")
     remarks = [remark for remark in lint(profile, faults=faults) if remark.code in lint_keys.CODES]
     return [(remark.code, remark.severity, remark.place) for remark in remarks]
 
@@ -321,7 +321,7 @@ def test_lint_goes_on_with_what_engines_read():
         "syscalls": [{"names": ["a"], "Names": ["b"], "names": ["c"], "action": "SCMP_ACT_KILL"}],
         "defaultAction": "SCMP_ACT_ERRNO"}"""
 
-    profile, _ = formats.read_as_engines(text, "p")
+    ((_, _, profile, _),) = formats.read_all_as_engines(text, "p")
 
     assert profile == Profile(model.ERRNO, (Rule(("c",), model.KILL),))
 
@@ -374,7 +374,7 @@ def test_a_yaml_resource_is_linted_with_a_key_twice():
     """
     text = "kind: SeccompProfile\nspec: {defaultAction: SCMP_ACT_LOG, defaultAction: SCMP_ACT_KILL}"
 
-    profile, faults = formats.read_as_engines(text, "p")
+    ((_, _, profile, faults),) = formats.read_all_as_engines(text, "p")
 
     assert profile.default_action == model.KILL
     assert [fault.code for fault in faults] == [DUPLICATE]
