@@ -49,15 +49,7 @@ _NAMED_AT_MOST = 4
 @click.option(
     "--cap-add", "added", multiple=True, metavar="CAP", help="The container has it too; or all."
 )
-@click.option(
-    "--runtime-floor",
-    "runtime_floor",
-    default="auto",
-    show_default=True,
-    metavar="auto|exact|all|none|NAME[-VERSION],...",
-    help="Runtimes under which containers have to start: the version that ran (auto also notes "
-    "later versions and other runtimes), all measured, none, or these.",
-)
+@options.runtime_floor_to_judge
 @options.libseccomp("The release of the host's libseccomp. [this host's]")
 @options.judged_engine
 @base

@@ -70,8 +70,8 @@ def runtime_floor_to_judge(command: Decorated) -> Decorated:
         default="auto",
         show_default=True,
         metavar="auto|exact|all|none|NAME[-VERSION],...",
-        help="Runtimes under which containers have to start: the version that ran and later ones, "
-        "just that version, all measured, none, or these.",
+        help="Runtimes under which containers have to start: the version that ran (auto also notes "
+        "later ones), all measured, none, or these.",
     )(command)
 
 

@@ -60,10 +60,10 @@ def verify(
     """
     Run COMMAND, a podman run or docker run, under PROFILE, and tell what was denied.
 
-    Exit code 0 if every run ended as it should and nothing was denied, 1 if not. What the profile
-    answers with an error by a rule of its own, or logs, is told, and counts for nothing; so does
-    what it lets through, whatever the arguments: another filter denied it, a program may load one.
-    The answer to a vsyscall is not visible: PROFILE decides it.
+    Exit code 0 if every run ended as it should and nothing was denied, 1 if not. Calls that a rule
+    of PROFILE answers with an error, or logs, are reported and do not count. Neither do denied
+    calls that PROFILE lets through, whatever the arguments: another filter denied them, and a
+    program may load such a filter. The answer to a vsyscall is not visible: PROFILE decides it.
 
     A note names later versions of the runtime that ran, if PROFILE starts no container under them.
     Versions that --runtime-floor names, or all, count: exit code 1 if PROFILE fails under them.
