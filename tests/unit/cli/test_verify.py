@@ -12,27 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.profile.floor_data import floor, trials
+from tests.unit.profile.floor_data import RAN, floor, trials
 from tests.unit.recordings import recording
 from tests.unit.session.trials import allowing, refusal, trial
-from tracer import syscalls
 from tracer.cli.trials import for_engine, shelf
 from tracer.cli.verify import later_lines, trial_line, verdict_lines
 from tracer.profile import model
 from tracer.profile.floor_choice import FloorChoice
 from tracer.profile.model import Profile
-from tracer.recording import Run
 from tracer.session.verification import Asked, verdict_on
 
 PROGRAM = str(Path(sys.executable).parent / "seccomp-trace")
-RAN = Run(
-    "run",
-    container_id="c" * 64,
-    runtime="crun",
-    runtime_version="1.8.1",
-    architecture=syscalls.X86_64,
-    filter="engine",
-)
 PROFILE = '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}'
 
 

@@ -8,6 +8,7 @@ from typing import Any, Dict, Tuple
 
 from tracer import syscalls
 from tracer.profile.floors import Floor, RefusalTrial
+from tracer.recording import Run
 
 
 def floor(name: str = "runc-1.1.5", *calls: str, **fields: Any) -> Floor:
@@ -26,6 +27,17 @@ def floor(name: str = "runc-1.1.5", *calls: str, **fields: Any) -> Floor:
         "calls": tuple((call, 200) for call in calls),
     }
     return Floor(runtime=runtime, version=version, **{**known, **fields})
+
+
+# A run under the engine's filter, by a crun that floors of tests are about.
+RAN = Run(
+    "run",
+    container_id="c" * 64,
+    runtime="crun",
+    runtime_version="1.8.1",
+    architecture=syscalls.X86_64,
+    filter="engine",
+)
 
 
 def trials(*calls: str, failed: Tuple[int, int] = (0, 0)) -> Tuple[RefusalTrial, ...]:

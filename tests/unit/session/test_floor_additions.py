@@ -4,23 +4,13 @@ What `refine` adds for the runtime's sake, beside what the command asked for.
 
 from __future__ import annotations
 
-from tests.unit.profile.floor_data import floor
+from tests.unit.profile.floor_data import RAN, floor
 from tests.unit.recordings import recording
 from tests.unit.session.trials import allowing
-from tracer import syscalls
 from tracer.profile.floor_choice import FloorChoice
 from tracer.profile.model import ALLOW, Condition, Rule
-from tracer.recording import Run
 from tracer.session.floor_additions import FloorAdditions, floor_additions
 
-RUN = Run(
-    "run",
-    container_id="c" * 64,
-    runtime="crun",
-    runtime_version="1.8.1",
-    architecture=syscalls.X86_64,
-    filter="engine",
-)
 MEASURED = (floor("crun-1.8.1", "read", "write", "statx"), floor("crun-1.21", "close_range"))
 
 
@@ -29,7 +19,7 @@ def test_calls_of_the_runtime_that_ran_and_of_its_later_versions_are_added():
     What the profile allows, what was recorded and what is to be kept out is not among them.
     """
     found = floor_additions(
-        [recording("read", run=RUN)],
+        [recording("read", run=RAN)],
         allowing("write"),
         frozenset({"statx"}),
         FloorChoice(),
@@ -47,7 +37,7 @@ def test_a_call_that_passed_a_condition_is_not_allowed_for_all_arguments():
     profile = allowing("read", rules=(conditional,))
 
     found = floor_additions(
-        [recording("statx", run=RUN)], profile, frozenset(), FloorChoice("exact"), MEASURED
+        [recording("statx", run=RAN)], profile, frozenset(), FloorChoice("exact"), MEASURED
     )
 
     assert found.names == ("write",)
